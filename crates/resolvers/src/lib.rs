@@ -1,0 +1,26 @@
+//! Resolvers: how a collection combines concurrent writes.
+//!
+//! A resolver decides **rows, not blobs**. Its `prepare` turns an operation into an effect, with the business checks; its
+//! `value` is a pure function from the surviving rows to what people read. How effects are applied is the same for all:
+//! rows superseded go, rows added come once per operation id, sums are folded once per operation id.
+
+pub mod cart;
+pub mod counter;
+mod json;
+pub mod keep_all;
+pub mod laws;
+pub mod lww;
+pub mod operation;
+pub mod or_set;
+mod register;
+pub mod registry;
+pub mod resolver;
+
+pub use cart::Cart;
+pub use counter::{GCounter, PnCounter};
+pub use keep_all::KeepAll;
+pub use lww::Lww;
+pub use operation::{Member, Operation, OperationError};
+pub use or_set::OrSet;
+pub use registry::{NameTaken, Registry};
+pub use resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Row, Rows};

@@ -1,0 +1,142 @@
+//! What a client asks for.
+
+use crate::json;
+use anabranch_causality::Kind;
+use serde_json::Value;
+
+mod bytes;
+mod form;
+mod member;
+
+pub use member::Member;
+
+/// The most members that one operation names.
+pub const MAX_MEMBERS: usize = 1_000;
+/// The longest string that is a set's member, in bytes.
+pub const MAX_MEMBER_BYTES: usize = 1_024;
+/// The longest name of a cart's item, in bytes. The shortest has 1.
+pub const MAX_ITEM_BYTES: usize = 512;
+/// The largest value of a register, in bytes of compact JSON.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
+/// How deep lists and objects may be nested in a register's value.
+pub const MAX_VALUE_DEPTH: usize = 64;
+
+/// One operation on one key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Registers: the value becomes this.
+    Put(Value),
+    /// Everything seen goes: registers, sets, maps, carts.
+    Delete,
+    /// Counters: the sum changes by this.
+    Add(i64),
+    /// Sets: these members come.
+    AddMembers(Vec<Member>),
+    /// Sets: these members go, as far as they are seen.
+    RemoveMembers(Vec<Member>),
+    /// Carts: more (or less) of an item. Never 0.
+    AddItem {
+        /// The item.
+        item: String,
+        /// How many more; negative for fewer.
+        quantity: i64,
+    },
+    /// Carts: an item goes, as far as it is seen.
+    RemoveItem {
+        /// The item.
+        item: String,
+    },
+    /// Carts: all items go, as far as they are seen.
+    Clear,
+}
+
+/// Why JSON is not an operation of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// Another kind's operation, or none at all: the collection has no such operation.
+    #[error("{0}")]
+    NotSupported(String),
+    /// The right operation with wrong content.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl Operation {
+    /// Whether it keeps the limits above. [`Operation::from_json`], [`Operation::decode`] and every built-in's `prepare`
+    /// ask; a resolver of your own should too, for operations are also made by hand.
+    ///
+    /// # Errors
+    /// [`OperationError::Malformed`], saying which limit.
+    pub fn check_limits(&self) -> Result<(), OperationError> {
+        match self {
+            Self::Put(value) => check_value(value),
+            Self::AddMembers(members) => check_members("add", members),
+            Self::RemoveMembers(members) => check_members("remove", members),
+            Self::AddItem { quantity: 0, .. } => malformed("quantity must not be 0"),
+            Self::AddItem { item, .. } | Self::RemoveItem { item } => check_item(item),
+            Self::Delete | Self::Add(_) | Self::Clear => Ok(()),
+        }
+    }
+
+    /// What it is, for people.
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Put(_) => "put",
+            Self::Delete => "delete",
+            Self::Add(_) => "add of a number",
+            Self::AddMembers(_) => "add of members",
+            Self::RemoveMembers(_) => "remove of members",
+            Self::AddItem { .. } => "add of an item",
+            Self::RemoveItem { .. } => "remove of an item",
+            Self::Clear => "clear",
+        }
+    }
+
+    /// Says that this operation does not exist for a kind, and which do.
+    pub(crate) fn unsupported(&self, kind: Kind) -> String {
+        unsupported(self.title(), kind)
+    }
+}
+
+fn malformed<T>(why: impl Into<String>) -> Result<T, OperationError> {
+    Err(OperationError::Malformed(why.into()))
+}
+
+fn unsupported(title: &str, kind: Kind) -> String {
+    let forms = match kind {
+        Kind::REGISTER => r#"it takes {"put":value} and {"delete":true}"#,
+        Kind::G_COUNTER | Kind::PN_COUNTER => r#"it takes {"add":n}"#,
+        Kind::OR_SET => r#"it takes {"add":[members]}, {"remove":[members]} and {"delete":true}"#,
+        Kind::CART => {
+            r#"it takes {"add":{"item":string,"quantity":n}}, {"remove":{"item":string}}, {"clear":true} and {"delete":true}"#
+        }
+        _ => "this build has no operations for it",
+    };
+    format!("{title} is not supported by {kind}; {forms}")
+}
+
+fn check_value(value: &Value) -> Result<(), OperationError> {
+    // Depth first: what follows recurses.
+    if !json::is_within_depth(value, MAX_VALUE_DEPTH) {
+        return malformed(format!("the value is nested more than {MAX_VALUE_DEPTH} deep"));
+    }
+    match json::length(value, MAX_VALUE_BYTES) {
+        Some(_) => Ok(()),
+        None => malformed(format!("the value is above {MAX_VALUE_BYTES} bytes of JSON")),
+    }
+}
+
+fn check_members(operation: &str, members: &[Member]) -> Result<(), OperationError> {
+    match members.len() {
+        0 => malformed(format!("{operation} expects at least one member")),
+        1..=MAX_MEMBERS => members.iter().try_for_each(Member::check_limits),
+        more => malformed(format!("{operation} takes at most {MAX_MEMBERS} members, not {more}")),
+    }
+}
+
+fn check_item(item: &str) -> Result<(), OperationError> {
+    match item.len() {
+        1..=MAX_ITEM_BYTES => Ok(()),
+        length => malformed(format!("item must have 1 to {MAX_ITEM_BYTES} bytes, not {length}")),
+    }
+}

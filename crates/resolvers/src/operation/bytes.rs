@@ -1,0 +1,93 @@
+//! The canonical bytes of operations: equal operations have equal bytes, and different ones different bytes.
+
+use super::{MAX_ITEM_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_VALUE_BYTES, Member, Operation};
+use crate::json;
+use anabranch_causality::{DecodeError, Reader, Writer};
+
+/// The format version that this build writes.
+const VERSION: u8 = 1;
+
+// Numbers of operations. Part of the format: append only.
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+const ADD: u8 = 3;
+const ADD_MEMBERS: u8 = 4;
+const REMOVE_MEMBERS: u8 = 5;
+const ADD_ITEM: u8 = 6;
+const REMOVE_ITEM: u8 = 7;
+const CLEAR: u8 = 8;
+
+impl Operation {
+    /// Appends the operation: format version, number of the operation, its fields. Meant for operations within the
+    /// limits ([`Operation::check_limits`]): of others the bytes do not come back.
+    pub fn encode(&self, writer: &mut Writer) {
+        writer.u8(VERSION);
+        match self {
+            Self::Put(value) => writer.u8(PUT).bytes(&json::canonical(value)),
+            Self::Delete => writer.u8(DELETE),
+            Self::Add(change) => writer.u8(ADD).signed(*change),
+            Self::AddMembers(members) => encode_members(writer.u8(ADD_MEMBERS), members),
+            Self::RemoveMembers(members) => encode_members(writer.u8(REMOVE_MEMBERS), members),
+            Self::AddItem { item, quantity } => writer.u8(ADD_ITEM).bytes(item.as_bytes()).signed(*quantity),
+            Self::RemoveItem { item } => writer.u8(REMOVE_ITEM).bytes(item.as_bytes()),
+            Self::Clear => writer.u8(CLEAR),
+        };
+    }
+
+    /// Reads what [`Operation::encode`] wrote, nothing else.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; also for operations above the limits.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.u8("version")? {
+            VERSION => {}
+            version => return Err(DecodeError::Version { what: "operation", version }),
+        }
+        let operation = match reader.u8("operation")? {
+            PUT => decode_put(reader)?,
+            DELETE => Self::Delete,
+            ADD => Self::Add(reader.signed("change")?),
+            ADD_MEMBERS => Self::AddMembers(decode_members(reader)?),
+            REMOVE_MEMBERS => Self::RemoveMembers(decode_members(reader)?),
+            ADD_ITEM => {
+                let item = reader.str(MAX_ITEM_BYTES, "item")?.to_owned();
+                Self::AddItem { item, quantity: reader.signed("quantity")? }
+            }
+            REMOVE_ITEM => Self::RemoveItem { item: reader.str(MAX_ITEM_BYTES, "item")?.to_owned() },
+            CLEAR => Self::Clear,
+            _ => return Err(DecodeError::Invalid("operation")),
+        };
+        operation.check_limits().map_err(|_| DecodeError::Invalid("operation"))?;
+        Ok(operation)
+    }
+}
+
+fn encode_members<'a>(writer: &'a mut Writer, members: &[Member]) -> &'a mut Writer {
+    writer.varint(members.len() as u64);
+    for member in members {
+        writer.bytes(&member.to_subkey());
+    }
+    writer
+}
+
+fn decode_members(reader: &mut Reader<'_>) -> Result<Vec<Member>, DecodeError> {
+    let count = reader.count(MAX_MEMBERS, 2, "members")?;
+    let mut members = Vec::with_capacity(count);
+    for _ in 0..count {
+        members.push(Member::from_subkey(reader.bytes(MAX_MEMBER_BYTES + 1, "member")?)?);
+    }
+    Ok(members)
+}
+
+fn decode_put(reader: &mut Reader<'_>) -> Result<Operation, DecodeError> {
+    let text = reader.bytes(MAX_VALUE_BYTES, "value")?;
+    let value = serde_json::from_slice(text).map_err(|_| DecodeError::Invalid("value"))?;
+    // The one form only: the hash of a request is taken over these bytes.
+    if json::canonical(&value) != text {
+        return Err(DecodeError::Invalid("value"));
+    }
+    Ok(Operation::Put(value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn bytes(operation: &Operation) -> Vec<u8> {
+    let mut writer = Writer::new();
+    operation.encode(&mut writer);
+    writer.into_bytes()
+}
+
+fn read(bytes: &[u8]) -> Result<Operation, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let operation = Operation::decode(&mut reader)?;
+    reader.finish("operation")?;
+    Ok(operation)
+}
+
+#[test]
+fn golden_bytes() {
+    let members = vec![Member::String("a".into()), Member::Bool(true), Member::Integer(-1)];
+    let cases: [(Operation, &[u8]); 8] = [
+        (Operation::Put(json!({"b": 1, "a": null})), b"\x01\x01\x10{\"a\":null,\"b\":1}"),
+        (Operation::Delete, b"\x01\x02"),
+        (Operation::Add(-3), b"\x01\x03\x05"),
+        (Operation::AddMembers(members), b"\x01\x04\x03\x02\x05a\x01\x02\x09\x03\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (Operation::RemoveMembers(vec![Member::Bool(false)]), b"\x01\x05\x01\x01\x01"),
+        (Operation::AddItem { item: "sku".into(), quantity: 150 }, b"\x01\x06\x03sku\xac\x02"),
+        (Operation::RemoveItem { item: "sku".into() }, b"\x01\x07\x03sku"),
+        (Operation::Clear, b"\x01\x08"),
+    ];
+    for (operation, expected) in cases {
+        assert_eq!(bytes(&operation), expected, "{operation:?}");
+        assert_eq!(read(expected), Ok(operation));
+    }
+}
+
+#[test]
+fn hostile_bytes_are_refused() {
+    let long_item = [&b"\x01\x07\x81\x04"[..], &[b'x'; 513]].concat();
+    let cases: [(&[u8], DecodeError); 14] = [
+        (b"", DecodeError::Short("version")),
+        (b"\x02\x02", DecodeError::Version { what: "operation", version: 2 }),
+        (b"\x01\x00", DecodeError::Invalid("operation")),
+        (b"\x01\x09", DecodeError::Invalid("operation")),
+        (b"\x01\x02\x00", DecodeError::Trailing("operation")),
+        (b"\x01\x01\x02 1", DecodeError::Invalid("value")),
+        (b"\x01\x01\x01x", DecodeError::Invalid("value")),
+        (b"\x01\x01\xff\xff\xff\x7f", DecodeError::TooLarge("value")),
+        (b"\x01\x04\x00", DecodeError::Invalid("operation")),
+        (b"\x01\x04\xff\x7f", DecodeError::TooLarge("members")),
+        (b"\x01\x04\xe8\x07\x01\x01", DecodeError::Short("members")),
+        (b"\x01\x06\x01x\x00", DecodeError::Invalid("operation")),
+        (b"\x01\x07\x00", DecodeError::Invalid("operation")),
+        (&long_item, DecodeError::TooLarge("item")),
+    ];
+    for (bytes, error) in cases {
+        assert_eq!(read(bytes), Err(error), "{bytes:?}");
+    }
+    let deep = [b'['; 100].iter().chain(&[b']'; 100]).copied().collect::<Vec<_>>();
+    let mut writer = Writer::new();
+    writer.u8(1).u8(1).bytes(&deep);
+    assert_eq!(read(writer.as_bytes()), Err(DecodeError::Invalid("operation")));
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map(any::<String>(), inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    let member = prop_oneof![
+        any::<bool>().prop_map(Member::Bool),
+        any::<i64>().prop_map(|n| Member::Integer(n.into())),
+        any::<u64>().prop_map(|n| Member::Integer(n.into())),
+        ".{0,20}".prop_map(Member::String),
+    ];
+    let members = prop::collection::vec(member, 1..5);
+    let item = ".{1,20}";
+    let quantity = any::<i64>().prop_filter("not 0", |quantity| *quantity != 0);
+    prop_oneof![
+        any_value().prop_map(Operation::Put),
+        Just(Operation::Delete),
+        any::<i64>().prop_map(Operation::Add),
+        members.clone().prop_map(Operation::AddMembers),
+        members.prop_map(Operation::RemoveMembers),
+        (item, quantity).prop_map(|(item, quantity)| Operation::AddItem { item, quantity }),
+        item.prop_map(|item| Operation::RemoveItem { item }),
+        Just(Operation::Clear),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn operations_come_back(operation in any_operation()) {
+        prop_assert_eq!(read(&bytes(&operation)), Ok(operation));
+    }
+
+    #[test]
+    fn what_is_read_is_canonical(noise in prop::collection::vec(any::<u8>(), 0..40), number in 1u8..9) {
+        let input = [&[VERSION, number][..], &noise].concat();
+        if let Ok(operation) = read(&input) {
+            prop_assert_eq!(bytes(&operation), input);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What all registers share: versions of one value, under the empty subkey, as compact JSON text.
+
+use crate::json;
+use crate::operation::Operation;
+use crate::resolver::{Malformed, Prepare, ReadFailed, Rejection, Rows};
+use anabranch_causality::{Actor, Effect, Hlc, Kind, SessionId, Tag};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// A surviving version, without its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Version {
+    pub(crate) stamp: Hlc,
+    pub(crate) tag: Tag,
+    /// How many bytes of JSON its value has.
+    pub(crate) bytes: usize,
+}
+
+/// All surviving versions, oldest first. Not their values, which may be large.
+pub(crate) fn versions(rows: &dyn Rows) -> Result<Vec<Version>, ReadFailed> {
+    let mut versions = Vec::new();
+    rows.rows(Some(&[]), &mut |row| {
+        versions.push(Version { stamp: row.stamp, tag: row.tag, bytes: row.payload.len() });
+        ControlFlow::Continue(())
+    })?;
+    versions.sort_unstable_by_key(|version| (version.stamp, version.tag));
+    Ok(versions)
+}
+
+/// The values of all versions that `wanted` picks.
+pub(crate) fn values(rows: &dyn Rows, wanted: impl Fn(&Tag) -> bool) -> Result<BTreeMap<Tag, Value>, ReadFailed> {
+    let mut values = BTreeMap::new();
+    let mut bad = false;
+    rows.rows(Some(&[]), &mut |row| {
+        if wanted(&row.tag) {
+            match serde_json::from_slice(row.payload) {
+                Ok(value) => drop(values.insert(row.tag, value)),
+                Err(_) => bad = true,
+            }
+        }
+        if bad { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if bad { Err(ReadFailed) } else { Ok(values) }
+}
+
+/// For each session, the highest counter among its versions: the session's other versions are outranked, for a retry that
+/// comes late undoes nothing.
+pub(crate) fn last_of_sessions(versions: &[Version]) -> BTreeMap<SessionId, u64> {
+    let mut last = BTreeMap::new();
+    for version in versions {
+        if let Actor::Session(session) = version.tag.operation.actor {
+            let counter = last.entry(session).or_insert(0);
+            *counter = version.tag.operation.counter.max(*counter);
+        }
+    }
+    last
+}
+
+/// What the request saw goes: the versions of its context that are here, or without a context all that are here.
+pub(crate) fn supersede_seen(prepare: &mut Prepare<'_>) -> Result<(), ReadFailed> {
+    match prepare.context() {
+        None => prepare.supersede_all(Some(&[])),
+        Some(context) => prepare.rows().rows(Some(&[]), &mut |row| {
+            if context.contains(&row.tag) {
+                prepare.supersede(&row);
+            }
+            ControlFlow::Continue(())
+        }),
+    }
+}
+
+/// The limits, for operations that were made by hand.
+pub(crate) fn check_limits(operation: &Operation) -> Result<(), Rejection> {
+    operation.check_limits().map_err(|error| Rejection::Rejected(error.to_string()))
+}
+
+/// The version that comes.
+pub(crate) fn add(prepare: &mut Prepare<'_>, value: &Value) {
+    prepare.add([], json::canonical(value));
+}
+
+/// The same for every register resolver: which one a collection has may change at any time.
+pub(crate) fn check(effect: &Effect) -> Result<(), Malformed> {
+    if effect.kind != Kind::REGISTER {
+        return Err(Malformed("not a register's effect"));
+    }
+    if !effect.folds.is_empty() {
+        return Err(Malformed("a register keeps no sums"));
+    }
+    let subkeys = effect.supersedes.iter().map(|group| &group.subkey).chain(effect.adds.iter().map(|add| &add.subkey));
+    if subkeys.into_iter().any(|subkey| !subkey.is_empty()) {
+        return Err(Malformed("a register has no subkeys"));
+    }
+    // As a value, not merely as tokens: a number out of range would fail every read.
+    let is_json = |payload: &[u8]| serde_json::from_slice::<Value>(payload).is_ok();
+    if effect.adds.iter().all(|add| is_json(&add.payload)) {
+        Ok(())
+    } else {
+        Err(Malformed("a register's version is JSON"))
+    }
+}

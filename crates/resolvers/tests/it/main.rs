@@ -1,0 +1,11 @@
+//! The built-in resolvers and the law checker, from outside.
+
+mod check;
+mod counters;
+mod laws;
+mod registers;
+mod sets;
+mod specs;
+mod truncation;
+mod world;
+mod wrong;

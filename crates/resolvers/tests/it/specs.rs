@@ -1,0 +1,135 @@
+//! What each built-in's value must be, written without its code: from what was asked and which tags survive.
+
+use anabranch_causality::{Actor, Tag};
+use anabranch_resolvers::laws::{Naive, Random};
+use anabranch_resolvers::{Member, Operation};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which operation of its request added a row, when every operation that adds at all adds one.
+fn adder<'a>(naive: &'a Naive, tag: &Tag) -> &'a Operation {
+    let adds = |operation: &&Operation| matches!(operation, Operation::Put(_) | Operation::AddItem { .. });
+    naive.requests[&tag.operation].iter().filter(adds).nth(tag.position as usize).expect("whoever added it")
+}
+
+fn put_value(naive: &Naive, tag: &Tag) -> Value {
+    match adder(naive, tag) {
+        Operation::Put(value) => value.clone(),
+        other => panic!("{other:?} adds no version"),
+    }
+}
+
+pub(crate) fn lww(naive: &Naive) -> Option<Value> {
+    let is_outranked = |tag: &Tag| {
+        naive.rows.keys().any(|other| {
+            matches!(tag.operation.actor, Actor::Session(_))
+                && other.operation.actor == tag.operation.actor
+                && other.operation.counter > tag.operation.counter
+        })
+    };
+    let candidates = naive.rows.iter().filter(|(tag, _)| !is_outranked(tag));
+    let winner = candidates.max_by_key(|(tag, row)| (row.stamp, tag.operation, tag.position));
+    winner.map(|(tag, _)| put_value(naive, tag))
+}
+
+pub(crate) fn keep_all(naive: &Naive) -> Option<Value> {
+    let mut rows: Vec<_> = naive.rows.iter().collect();
+    rows.sort_by_key(|(tag, row)| (row.stamp, tag.operation, tag.position));
+    let values: Vec<Value> = rows.into_iter().map(|(tag, _)| put_value(naive, tag)).collect();
+    (!values.is_empty()).then_some(Value::Array(values))
+}
+
+fn sum(naive: &Naive) -> Option<i128> {
+    let adds = naive.requests.values().flatten().map(|operation| match operation {
+        Operation::Add(change) => i128::from(*change),
+        other => panic!("{other:?} is no counter's"),
+    });
+    (!naive.requests.is_empty()).then(|| adds.sum())
+}
+
+pub(crate) fn counter(naive: &Naive) -> Option<Value> {
+    sum(naive).map(|sum| json!(i64::try_from(sum).unwrap_or(if sum > 0 { i64::MAX } else { i64::MIN })))
+}
+
+pub(crate) fn or_set(naive: &Naive) -> Option<Value> {
+    let alive: BTreeSet<&[u8]> = naive.rows.values().map(|row| row.subkey.as_slice()).collect();
+    let asked = naive.requests.values().flatten().flat_map(|operation| match operation {
+        Operation::AddMembers(members) => members.as_slice(),
+        _ => &[],
+    });
+    let members: BTreeSet<&Member> = asked.filter(|member| alive.contains(member.to_subkey().as_slice())).collect();
+    (!members.is_empty()).then(|| members.into_iter().map(Member::to_json).collect())
+}
+
+pub(crate) fn cart(naive: &Naive) -> Option<Value> {
+    let mut sums: BTreeMap<&str, i128> = BTreeMap::new();
+    for tag in naive.rows.keys() {
+        match adder(naive, tag) {
+            Operation::AddItem { item, quantity } => *sums.entry(item).or_default() += i128::from(*quantity),
+            other => panic!("{other:?} adds no item"),
+        }
+    }
+    let clamped = |sum: i128| json!(i64::try_from(sum).unwrap_or(i64::MAX));
+    let shown = sums.iter().filter(|(_, sum)| **sum > 0).map(|(item, sum)| ((*item).to_owned(), clamped(*sum)));
+    (!sums.is_empty()).then(|| Value::Object(shown.collect::<Map<_, _>>()))
+}
+
+pub(crate) fn any_register_operation(random: &mut Random) -> Operation {
+    let n = random.below(100);
+    match random.below(10) {
+        0..=1 => Operation::Delete,
+        2 => Operation::Put(json!({"n": n, "list": [null, true, "a\"ü\n"]})),
+        3 => Operation::Put(Value::Null),
+        4 => Operation::Put(json!(n as f64 / 7.0)),
+        _ => Operation::Put(json!(n)),
+    }
+}
+
+pub(crate) fn any_g_operation(random: &mut Random) -> Operation {
+    Operation::Add(match random.below(12) {
+        0 => i64::MAX / 2 + random.below(3) as i64,
+        1 => -1,
+        2 => 0,
+        _ => random.below(1_000) as i64,
+    })
+}
+
+pub(crate) fn any_pn_operation(random: &mut Random) -> Operation {
+    Operation::Add(match random.below(12) {
+        0 => i64::MAX - random.below(3) as i64,
+        1 => i64::MIN + random.below(3) as i64,
+        _ => random.below(200) as i64 - 100,
+    })
+}
+
+pub(crate) fn any_set_operation(random: &mut Random) -> Operation {
+    let member = |random: &mut Random| match random.below(8) {
+        0 => Member::Bool(random.chance(1, 2)),
+        1 => Member::Integer(-i128::from(random.below(3))),
+        2 => Member::Integer(i128::from(u64::MAX)),
+        n => Member::String(["", "a", "ab", "b\u{0}", "ü\"\n"][(n - 3) as usize].to_owned()),
+    };
+    let count = 1 + random.below(3);
+    let members = (0..count).map(|_| member(random)).collect();
+    match random.below(20) {
+        0..=10 => Operation::AddMembers(members),
+        11..=18 => Operation::RemoveMembers(members),
+        _ => Operation::Delete,
+    }
+}
+
+pub(crate) fn any_cart_operation(random: &mut Random) -> Operation {
+    let item = ["a", "ab", "b\"", "ü"][random.index(4)].to_owned();
+    match random.below(20) {
+        0..=12 => {
+            let quantity = match random.below(12) {
+                0 => i64::MAX,
+                n => [-3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8][n as usize - 1],
+            };
+            Operation::AddItem { item, quantity }
+        }
+        13..=17 => Operation::RemoveItem { item },
+        18 => Operation::Clear,
+        _ => Operation::Delete,
+    }
+}
