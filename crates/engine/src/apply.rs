@@ -1,0 +1,269 @@
+//! Applying a transaction: the same code for a leader's own and for those of others.
+//!
+//! Rows superseded go; rows added come unless the operation was applied before; sums are folded unless it was; the
+//! lower stamp of two copies stands. Nothing is ever refused here: what cannot be applied parks its collection.
+
+use crate::catalog::{Catalog, Creation, RESOLVERS};
+use crate::digest::{self, Deltas, Place};
+use crate::keys::{self, RowValue, meta};
+use crate::mutant::{Mutant, Planted};
+use crate::record::Record;
+use crate::state::{self, State};
+use crate::store::{Space, StoreError};
+use crate::view::{KeyRows, View};
+use anabranch_causality::{Actor, Dot, Effect, Hlc, Kind, OperationId, Tag, Transaction, Writer};
+use anabranch_resolvers::{Registry, Resolver};
+use std::sync::Arc;
+
+/// What applying did that others want to know.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// The operation had been applied before, from another leader.
+    pub(crate) copy: bool,
+    /// The same counter of the session had been used for another request: both count.
+    pub(crate) counter_reused: bool,
+}
+
+/// Applies `transaction`, whose dependencies and predecessors have been applied.
+pub(crate) fn apply(
+    state: &mut State,
+    registry: &Registry,
+    view: &mut View<'_>,
+    transaction: &Transaction,
+    bytes: &[u8],
+    planted: Planted,
+) -> Result<Applied, StoreError> {
+    let applied = note_operation(view, transaction)?;
+    let mut deltas = Deltas::default();
+    park_unknown(state, registry, view, transaction);
+    let mut step = Step { registry, planted, dot: transaction.dot, hlc: transaction.hlc, deltas: &mut deltas };
+    for effect in &transaction.effects {
+        step.effect(&mut state.catalog, view, effect, transaction.operation, applied.copy)?;
+    }
+    if let Some(lineage) = &transaction.lineage {
+        let (key, value) = state::lineage_row(transaction.dot.origin, lineage);
+        view.set(Space::Meta, key, Some(value));
+        state.lineages.insert(transaction.dot.origin, lineage.clone());
+    }
+    state.vector.raise(transaction.dot.origin, transaction.dot.seq);
+    state.digest.apply(transaction.dot, &deltas);
+    view.append(state.next_index, Record { copy: applied.copy, deltas, transaction: bytes }.encode());
+    state.next_index += 1;
+    Ok(applied)
+}
+
+/// Whether this is the first copy of its operation; remembers that it was applied. A leader's own operations have one
+/// copy only: their dot says all.
+fn note_operation(view: &mut View<'_>, transaction: &Transaction) -> Result<Applied, StoreError> {
+    let Actor::Session(session) = transaction.operation.actor else { return Ok(Applied::default()) };
+    let key = keys::actor_key(&session, &transaction.operation);
+    if view.get(Space::Actors, &key)?.is_some() {
+        return Ok(Applied { copy: true, counter_reused: false });
+    }
+    let counter = keys::actor_counter(&session, transaction.operation.counter);
+    let mut counter_reused = false;
+    crate::store::Read::scan(&view.reader(), Space::Actors, &counter, &keys::after(&counter), &mut |_, _| {
+        counter_reused = true;
+        std::ops::ControlFlow::Break(())
+    })?;
+    let mut writer = Writer::new();
+    writer.u64(transaction.dot.origin.0).varint(transaction.dot.seq);
+    view.set(Space::Actors, key, Some(writer.into_bytes()));
+    Ok(Applied { copy: false, counter_reused })
+}
+
+/// Parks the collections of which something in the transaction cannot be applied, before any of it is applied.
+fn park_unknown(state: &mut State, registry: &Registry, view: &mut View<'_>, transaction: &Transaction) {
+    for effect in &transaction.effects {
+        let reason = match registry.default_for(effect.kind) {
+            None => Some(format!("kind {} is not known to this build", effect.kind)),
+            Some(resolver) => resolver.check(effect).err().map(|error| format!("{}: {error}", transaction.dot)),
+        };
+        let Some(reason) = reason else { continue };
+        let by = (transaction.hlc, transaction.operation);
+        state.catalog.ensure(&effect.collection, effect.kind, by);
+        let Some(collection) = state.catalog.get_mut(&effect.collection, effect.kind) else { continue };
+        if collection.parked.is_none() {
+            collection.parked = Some(reason.clone());
+            let (mut writer, id) = (Writer::new(), collection.id);
+            writer.u64(state.next_index).bytes(reason.as_bytes());
+            view.set(Space::Meta, parked_key(id), Some(writer.into_bytes()));
+        }
+    }
+}
+
+/// The row that says that a collection is parked, and from which log index on.
+pub(crate) fn parked_key(id: keys::CollectionId) -> Vec<u8> {
+    [meta::PARKED, &id.0.to_be_bytes()].concat()
+}
+
+/// One transaction being applied.
+pub(crate) struct Step<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) planted: Planted,
+    pub(crate) dot: Dot,
+    pub(crate) hlc: Hlc,
+    pub(crate) deltas: &'a mut Deltas,
+}
+
+impl Step<'_> {
+    /// Applies one effect, unless its collection is parked.
+    pub(crate) fn effect(
+        &mut self,
+        catalog: &mut Catalog,
+        view: &mut View<'_>,
+        effect: &Effect,
+        operation: OperationId,
+        copy: bool,
+    ) -> Result<(), StoreError> {
+        let id = self.ensure(catalog, view, effect, operation);
+        self.deltas.touch(digest::bucket_of(&effect.collection, effect.kind, &effect.key));
+        let parked = catalog.get(&effect.collection, effect.kind).is_some_and(|found| found.parked.is_some());
+        let Some(resolver) = self.registry.default_for(effect.kind) else { return Ok(()) };
+        if parked {
+            return Ok(());
+        }
+        self.rows(view, id, effect, operation, copy, &resolver)?;
+        if effect.collection == RESOLVERS && effect.kind == Kind::REGISTER {
+            adopt_resolver(self.registry, catalog, view, id, &effect.key)?;
+        }
+        Ok(())
+    }
+
+    fn ensure(
+        &mut self,
+        catalog: &mut Catalog,
+        view: &mut View<'_>,
+        effect: &Effect,
+        operation: OperationId,
+    ) -> keys::CollectionId {
+        let by = (self.hlc, operation);
+        self.deltas.touch(digest::CATALOG);
+        let hash = |created: (Hlc, OperationId), id| {
+            let place = Place { collection: &effect.collection, kind: effect.kind, id, key: "" };
+            place.hash(&[], Some((&Tag { operation: created.1, position: 0 }, created.0.0)), &[])
+        };
+        let (collection, creation) = catalog.ensure(&effect.collection, effect.kind, by);
+        let id = collection.id;
+        match creation {
+            Creation::Unchanged => return id,
+            Creation::New => {}
+            Creation::Earlier(before) => self.deltas.remove(digest::CATALOG, hash(before, id)),
+        }
+        self.deltas.add(digest::CATALOG, hash(by, id));
+        let (key, value) = collection.row();
+        view.set(Space::Meta, key, Some(value));
+        id
+    }
+
+    pub(crate) fn rows(
+        &mut self,
+        view: &mut View<'_>,
+        id: keys::CollectionId,
+        effect: &Effect,
+        operation: OperationId,
+        copy: bool,
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<(), StoreError> {
+        let place = Place { collection: &effect.collection, kind: effect.kind, id, key: &effect.key };
+        for group in &effect.supersedes {
+            for tag in &group.tags {
+                self.supersede(view, place, &group.subkey, tag)?;
+            }
+        }
+        for add in &effect.adds {
+            let tag = Tag { operation, position: add.position };
+            if copy {
+                self.lower_stamp(view, place, &add.subkey, &tag)?;
+            } else {
+                self.put(view, place, &add.subkey, &tag, &add.payload);
+            }
+        }
+        if !copy {
+            for fold in &effect.folds {
+                self.fold(view, place, &fold.subkey, &fold.payload, resolver)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bucket(place: Place<'_>) -> u16 {
+        digest::bucket_of(place.collection, place.kind, place.key)
+    }
+
+    fn supersede(&mut self, view: &mut View<'_>, place: Place<'_>, subkey: &[u8], tag: &Tag) -> Result<(), StoreError> {
+        if self.planted.is(Mutant::LoseSupersession) && tag.position == 0 && self.dot.seq.is_multiple_of(3) {
+            return Ok(());
+        }
+        let key = keys::row_key(place.id, place.key, subkey, tag);
+        let Some(bytes) = view.get(Space::Rows, &key)? else { return Ok(()) };
+        let row = RowValue::decode(&bytes)?;
+        self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), row.payload));
+        view.set(Space::Rows, key, None);
+        Ok(())
+    }
+
+    fn put(&mut self, view: &mut View<'_>, place: Place<'_>, subkey: &[u8], tag: &Tag, payload: &[u8]) {
+        self.deltas.add(Self::bucket(place), place.hash(subkey, Some((tag, self.hlc.0)), payload));
+        let row = RowValue { stamp: self.hlc, origin: self.dot.origin, seq: self.dot.seq, payload };
+        view.set(Space::Rows, keys::row_key(place.id, place.key, subkey, tag), Some(row.encode()));
+    }
+
+    /// A second copy adds nothing; if the row is still there and the copy's stamp is lower, that stamp stands.
+    fn lower_stamp(
+        &mut self,
+        view: &mut View<'_>,
+        place: Place<'_>,
+        subkey: &[u8],
+        tag: &Tag,
+    ) -> Result<(), StoreError> {
+        let key = keys::row_key(place.id, place.key, subkey, tag);
+        let Some(bytes) = view.get(Space::Rows, &key)? else { return Ok(()) };
+        let row = RowValue::decode(&bytes)?;
+        if self.hlc < row.stamp {
+            let payload = row.payload.to_vec();
+            self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &payload));
+            self.put(view, place, subkey, tag, &payload);
+        }
+        Ok(())
+    }
+
+    fn fold(
+        &mut self,
+        view: &mut View<'_>,
+        place: Place<'_>,
+        subkey: &[u8],
+        change: &[u8],
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<(), StoreError> {
+        let key = keys::subkey_prefix(place.id, place.key, subkey);
+        let before = view.get(Space::Rows, &key)?;
+        let folded = resolver.fold(before.as_deref(), change);
+        let after = folded.map_err(|error| StoreError::corrupt(format!("the sum of {}: {error}", place.key)))?;
+        if let Some(before) = before {
+            self.deltas.remove(Self::bucket(place), place.hash(subkey, None, &before));
+        }
+        self.deltas.add(Self::bucket(place), place.hash(subkey, None, &after));
+        view.set(Space::Rows, key, Some(after));
+        Ok(())
+    }
+}
+
+/// A register's resolver is itself an `lww` row: takes over what the row now says.
+pub(crate) fn adopt_resolver(
+    registry: &Registry,
+    catalog: &mut Catalog,
+    view: &View<'_>,
+    id: keys::CollectionId,
+    name: &str,
+) -> Result<(), StoreError> {
+    let Some(lww) = registry.default_for(Kind::REGISTER) else { return Ok(()) };
+    let reader = view.reader();
+    let rows = KeyRows::new(&reader, id, name);
+    let outcome = lww.value(&rows, usize::MAX).map_err(|_| rows.cause())?;
+    let named = outcome.and_then(|outcome| outcome.value.as_str().map(str::to_owned));
+    if let (Some(collection), Some(named)) = (catalog.get_mut(name, Kind::REGISTER), named) {
+        collection.resolver = named;
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The collections that exist here.
+
+use crate::keys::{self, CollectionId, meta};
+use crate::store::{Read, Space, StoreError};
+use anabranch_causality::{DecodeError, Hlc, Kind, OperationId, Reader, Writer, names};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// The system's collection that holds, per register collection, the name of its resolver: itself an `lww` register.
+pub const RESOLVERS: &str = "_resolvers";
+
+/// One collection: a name and a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// Its number in this store.
+    pub id: CollectionId,
+    /// Its name; names that start with `_` are the system's.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// The earliest transaction that named it: of two kinds under one name, the earlier has the plain name.
+    pub created: (Hlc, OperationId),
+    /// The name of its resolver.
+    pub resolver: String,
+    /// Why nothing of it is applied, read or written, if so.
+    pub parked: Option<String>,
+}
+
+/// All collections.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    collections: BTreeMap<(String, Kind), Collection>,
+    version: u64,
+}
+
+impl Catalog {
+    /// The collection that a path means: `name` is the earliest of that name, `name~kind` says which.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Collection> {
+        match path.split_once('~') {
+            Some((name, kind)) => self.get(name, Kind::from_name(kind)?),
+            None => self.named(path).min_by_key(|collection| collection.created),
+        }
+    }
+
+    /// The collection of that name and kind.
+    #[must_use]
+    pub fn get(&self, name: &str, kind: Kind) -> Option<&Collection> {
+        self.collections.get(&(name.to_owned(), kind))
+    }
+
+    /// The collection with that number.
+    #[must_use]
+    pub fn by_id(&self, id: CollectionId) -> Option<&Collection> {
+        self.collections.values().find(|collection| collection.id == id)
+    }
+
+    /// All of that name, whatever their kinds.
+    pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Collection> + use<'a> {
+        let from = (name.to_owned(), Kind(0));
+        let to = (name.to_owned(), Kind(u8::MAX));
+        self.collections.range(from..=to).map(|(_, collection)| collection)
+    }
+
+    /// The path that means this collection: its plain name if it is the earliest of that name, else `name~kind`.
+    #[must_use]
+    pub fn path(&self, collection: &Collection) -> String {
+        match self.find(&collection.name) {
+            Some(first) if first.kind != collection.kind => format!("{}~{}", collection.name, collection.kind),
+            _ => collection.name.clone(),
+        }
+    }
+
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Collection> {
+        self.collections.values()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.collections.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.collections.is_empty()
+    }
+
+    /// Whether any collection is parked.
+    #[must_use]
+    pub fn any_parked(&self) -> bool {
+        self.collections.values().any(|collection| collection.parked.is_some())
+    }
+
+    /// Grows whenever anything in the catalog may have changed.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str, kind: Kind) -> Option<&mut Collection> {
+        self.version += 1;
+        self.collections.get_mut(&(name.to_owned(), kind))
+    }
+
+    /// The collection of that name and kind, made if need be. Also says what its creation was before, if it changed.
+    pub(crate) fn ensure(&mut self, name: &str, kind: Kind, by: (Hlc, OperationId)) -> (&Collection, Creation) {
+        let next = CollectionId(self.collections.len() as u32 + 1);
+        let slot = self.collections.entry((name.to_owned(), kind));
+        let mut creation = Creation::Unchanged;
+        let collection = slot.or_insert_with(|| {
+            creation = Creation::New;
+            self.version += 1;
+            let (name, resolver) = (name.to_owned(), default_resolver(kind));
+            Collection { id: next, name, kind, created: by, resolver, parked: None }
+        });
+        if by < collection.created {
+            creation = Creation::Earlier(collection.created);
+            collection.created = by;
+            self.version += 1;
+        }
+        (collection, creation)
+    }
+
+    pub(crate) fn load(read: &dyn Read) -> Result<Self, StoreError> {
+        let mut catalog = Self::default();
+        let mut failed = None;
+        read.scan(Space::Meta, meta::COLLECTION, &keys::after(meta::COLLECTION), &mut |key, value| {
+            match Collection::decode(key, value) {
+                Ok(found) => {
+                    catalog.collections.insert((found.name.clone(), found.kind), found);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(StoreError::corrupt(format!("a collection's row: {error}")));
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failed.map_or(Ok(catalog), Err)
+    }
+}
+
+/// What [`Catalog::ensure`] did.
+pub(crate) enum Creation {
+    Unchanged,
+    New,
+    Earlier((Hlc, OperationId)),
+}
+
+/// The resolver of a collection whose rows say nothing else: the kind's only one, or `lww`.
+fn default_resolver(kind: Kind) -> String {
+    if kind == Kind::REGISTER { "lww".to_owned() } else { kind.to_string() }
+}
+
+impl Collection {
+    /// Whether users see it.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.name.starts_with('_')
+    }
+
+    pub(crate) fn row(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut writer = Writer::new();
+        writer.u8(self.kind.0).u64(self.created.0.0);
+        self.created.1.encode(&mut writer);
+        writer.bytes(self.name.as_bytes());
+        ([meta::COLLECTION, &self.id.0.to_be_bytes()].concat(), writer.into_bytes())
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let id = key.get(meta::COLLECTION.len()..).unwrap_or_default();
+        let id = CollectionId(u32::from_be_bytes(id.try_into().map_err(|_| DecodeError::Invalid("number"))?));
+        let mut reader = Reader::new(value);
+        let kind = Kind(reader.u8("kind")?);
+        let created = (Hlc(reader.u64("stamp")?), OperationId::decode(&mut reader)?);
+        let name = reader.str(names::MAX_COLLECTION, "name")?.to_owned();
+        reader.finish("collection")?;
+        Ok(Self { id, name, kind, created, resolver: default_resolver(kind), parked: None })
+    }
+}

@@ -1,0 +1,216 @@
+//! How state is laid out in the store's spaces. The bytes are written down in `docs/formats.md`.
+
+use crate::store::StoreError;
+use anabranch_causality::{DecodeError, Hlc, OperationId, Origin, Reader, SessionId, Tag, Writer};
+
+/// A collection's number in this replica's store. Another replica numbers its collections differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CollectionId(pub u32);
+
+/// The prefix of all rows of a collection.
+#[must_use]
+pub fn collection_prefix(id: CollectionId) -> Vec<u8> {
+    id.0.to_be_bytes().to_vec()
+}
+
+/// The prefix of all rows of a key.
+#[must_use]
+pub fn key_prefix(id: CollectionId, key: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + key.len() + 48);
+    bytes.extend_from_slice(&id.0.to_be_bytes());
+    escape(&mut bytes, key.as_bytes());
+    bytes
+}
+
+/// The prefix of all rows under a subkey; the key of its sum.
+#[must_use]
+pub fn subkey_prefix(id: CollectionId, key: &str, subkey: &[u8]) -> Vec<u8> {
+    let mut bytes = key_prefix(id, key);
+    escape(&mut bytes, subkey);
+    bytes
+}
+
+/// The key of a row.
+#[must_use]
+pub fn row_key(id: CollectionId, key: &str, subkey: &[u8], tag: &Tag) -> Vec<u8> {
+    let mut writer = Writer::append_to(subkey_prefix(id, key, subkey));
+    tag.encode(&mut writer);
+    writer.into_bytes()
+}
+
+/// The first key after all that start with `prefix`; empty when there is none.
+#[must_use]
+pub fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+/// 0x00 becomes 0x00 0xff; 0x00 0x01 ends. Keeps the order of the bytes, and no text's end is inside another.
+fn escape(out: &mut Vec<u8>, text: &[u8]) {
+    for byte in text {
+        out.push(*byte);
+        if *byte == 0 {
+            out.push(0xff);
+        }
+    }
+    out.extend_from_slice(&[0, 1]);
+}
+
+fn unescape<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], StoreError> {
+    let mut at = 0;
+    loop {
+        match (bytes.get(at), bytes.get(at + 1)) {
+            (Some(0), Some(1)) => return Ok(&bytes[at + 2..]),
+            (Some(0), Some(0xff)) => {
+                out.push(0);
+                at += 2;
+            }
+            (Some(byte), _) if *byte != 0 => {
+                out.push(*byte);
+                at += 1;
+            }
+            _ => return Err(StoreError::corrupt("a row's key has no end")),
+        }
+    }
+}
+
+/// The key and the rest (subkey and tag) of a row's key.
+///
+/// # Errors
+/// [`StoreError`] when the bytes cannot be a row's key.
+pub fn split_key(bytes: &[u8]) -> Result<(String, &[u8]), StoreError> {
+    let rest = bytes.get(4..).ok_or_else(|| StoreError::corrupt("a row's key is too short"))?;
+    let mut key = Vec::new();
+    let rest = unescape(rest, &mut key)?;
+    let key = String::from_utf8(key).map_err(|_| StoreError::corrupt("a row's key is not UTF-8"))?;
+    Ok((key, rest))
+}
+
+/// The subkey and the tag from what [`split_key`] left; no tag for a sum.
+///
+/// # Errors
+/// [`StoreError`] when the bytes cannot be that.
+pub fn split_subkey(rest: &[u8]) -> Result<(Vec<u8>, Option<Tag>), StoreError> {
+    let mut subkey = Vec::new();
+    let rest = unescape(rest, &mut subkey)?;
+    if rest.is_empty() {
+        return Ok((subkey, None));
+    }
+    let mut reader = Reader::new(rest);
+    let tag = Tag::decode(&mut reader).and_then(|tag| reader.finish("tag").map(|()| tag));
+    Ok((subkey, Some(tag.map_err(|error| StoreError::corrupt(error.to_string()))?)))
+}
+
+/// What is stored under a row's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowValue<'a> {
+    /// The lowest stamp among the operation's copies.
+    pub stamp: Hlc,
+    /// Where the copy with that stamp was sequenced.
+    pub origin: Origin,
+    /// Its sequence number there.
+    pub seq: u64,
+    /// What the row holds.
+    pub payload: &'a [u8],
+}
+
+impl<'a> RowValue<'a> {
+    /// The bytes to store.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(26 + self.payload.len());
+        writer.u64(self.stamp.0).u64(self.origin.0).varint(self.seq).raw(self.payload);
+        writer.into_bytes()
+    }
+
+    /// Reads what [`RowValue::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the bytes cannot be that.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, StoreError> {
+        let mut reader = Reader::new(bytes);
+        let mut read = || -> Result<Self, DecodeError> {
+            let (stamp, origin) = (Hlc(reader.u64("stamp")?), Origin(reader.u64("origin")?));
+            let seq = reader.varint("sequence number")?;
+            Ok(Self { stamp, origin, seq, payload: reader.rest() })
+        };
+        read().map_err(|error| StoreError::corrupt(format!("a row's value: {error}")))
+    }
+}
+
+/// The prefix of all operations of a session.
+#[must_use]
+pub fn actor_prefix(session: &SessionId) -> Vec<u8> {
+    session.0.to_vec()
+}
+
+/// The prefix of all operations of a session with one counter.
+#[must_use]
+pub fn actor_counter(session: &SessionId, counter: u64) -> Vec<u8> {
+    [session.0.as_slice(), &counter.to_be_bytes()].concat()
+}
+
+/// The row that says that an operation of a session was applied.
+#[must_use]
+pub fn actor_key(session: &SessionId, operation: &OperationId) -> Vec<u8> {
+    let mut bytes = actor_counter(session, operation.counter);
+    bytes.extend_from_slice(&operation.hash.to_be_bytes());
+    bytes
+}
+
+/// The row that says where in the log an origin's transaction with that number (and some after it) is.
+#[must_use]
+pub fn index_key(origin: Origin, seq: u64) -> Vec<u8> {
+    [origin.0.to_be_bytes(), seq.to_be_bytes()].concat()
+}
+
+/// Names of the rows in the meta space.
+pub mod meta {
+    /// Version vector, clock, log position, own origin: rewritten with every batch.
+    pub const CLOCKS: &[u8] = b"clocks";
+    /// Cluster and node that the data directory belongs to.
+    pub const IDENTITY: &[u8] = b"identity";
+    /// Digest buckets as of some log position.
+    pub const DIGEST: &[u8] = b"digest";
+    /// Prefix of a row per collection.
+    pub const COLLECTION: &[u8] = b"collection/";
+    /// Prefix of a row per origin: its lineage.
+    pub const ORIGIN: &[u8] = b"origin/";
+    /// Prefix of a row per parked collection.
+    pub const PARKED: &[u8] = b"parked/";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anabranch_causality::Actor;
+
+    #[test]
+    fn row_keys_come_apart_again_and_keep_their_order() {
+        let operation = OperationId { actor: Actor::Leader(Origin(3)), counter: 4, hash: 0 };
+        let tag = Tag { operation, position: 1 };
+        let mut last = Vec::new();
+        for (key, subkey) in [("a", &b""[..]), ("a", b"\0"), ("a", b"\0\x01x"), ("a", b"\x01"), ("a!", b""), ("b", b"")]
+        {
+            let bytes = row_key(CollectionId(7), key, subkey, &tag);
+            assert!(bytes > last);
+            assert!(bytes.starts_with(&key_prefix(CollectionId(7), key)));
+            let (found, rest) = split_key(&bytes).expect("a key");
+            assert_eq!((found.as_str(), split_subkey(rest)), (key, Ok((subkey.to_vec(), Some(tag)))));
+            last = bytes;
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_after_all_that_start_with_it() {
+        assert_eq!(after(b"ab"), b"ac");
+        assert_eq!(after(b"a\xff"), b"b");
+        assert_eq!(after(b"\xff"), b"");
+    }
+}

@@ -1,0 +1,328 @@
+//! Local writes: idempotency, preparing, sequencing.
+
+use crate::catalog::RESOLVERS;
+use crate::digest::Deltas;
+use crate::engine::{Engine, Failure, Output};
+use crate::keys;
+use crate::mutant::Mutant;
+use crate::query;
+use crate::store::{Read, Space, StoreError};
+use crate::time::Time;
+use crate::view::{KeyRows, View};
+use crate::write::{Change, Refusal, Write, Written};
+use anabranch_causality::{
+    Actor, Dot, Effect, Kind, Lineage, OperationId, Origin, Reader, SessionId, Transaction, names, transaction,
+};
+use anabranch_resolvers::{Operation, Prepare, Rejection, Resolver};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// How far below the highest counter seen of a session a new counter may be.
+const WINDOW: u64 = 1024;
+const SESSION_MS: u64 = 7 * 24 * 3600 * 1000;
+/// How far ahead of our clock a session may have begun.
+const SESSION_AHEAD_MS: u64 = 24 * 3600 * 1000;
+/// The most collections that clients may make.
+const MAX_COLLECTIONS: usize = 10_000;
+
+impl Engine {
+    /// A client writes. The answer comes as an [`Output::Reply`] with the same ticket, once it is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read: the engine must be dropped and opened again.
+    pub fn handle_write(&mut self, store: &dyn Read, time: Time, ticket: u64, write: &Write) -> Result<(), StoreError> {
+        let answer = match self.write(store, time, write) {
+            Ok(written) => Ok(written),
+            Err(Failure::Refused(refusal)) => Err(refusal),
+            Err(Failure::Store(error)) => return Err(error),
+        };
+        let reply = Output::Reply { ticket, answer };
+        if self.planted.is(Mutant::ReplyBeforeSync) {
+            self.outputs.push_back(reply);
+        } else {
+            self.gated.push(reply);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, store: &dyn Read, time: Time, write: &Write) -> Result<Written, Failure> {
+        if let Some(detail) = self.clock_refusal(time) {
+            return Err(Refusal::NotWritable { reason: "clock", detail }.into());
+        }
+        let next = Dot { shard: self.config.shard, origin: self.origin, seq: self.own_seq + 1 };
+        let mut operation = OperationId { actor: Actor::Leader(next.origin), counter: next.seq, hash: 0 };
+        if let Some((session, counter)) = write.key {
+            operation = OperationId { actor: Actor::Session(session), counter, hash: write.hash() };
+            check_session(time, session, counter)?;
+            if let Some(written) = self.known(store, session, operation)? {
+                return Ok(written);
+            }
+        }
+        let (effects, incomplete) = self.prepare(store, operation, &write.changes)?;
+        let transaction = self.sequence(time, next, operation, effects);
+        let bytes = transaction.encode();
+        if bytes.len() > transaction::MAX_BYTES {
+            let most = transaction::MAX_BYTES;
+            let what = format!("the transaction would have {} bytes, at most {most} are allowed", bytes.len());
+            return Err(Refusal::TooLarge(what).into());
+        }
+        self.clock.issue(time.wall_ms);
+        self.own_seq = next.seq;
+        self.changed = Default::default();
+        self.state.last_origin = Some(self.origin);
+        self.apply(store, transaction, bytes)?;
+        Ok(Written { dot: next, operation, repeated: false, incomplete })
+    }
+
+    /// The answer to an operation that was applied before, if it was.
+    fn known(&self, store: &dyn Read, session: SessionId, operation: OperationId) -> Result<Option<Written>, Failure> {
+        let reader = crate::view::Layered::new(store, &self.batch);
+        if let Some(bytes) = reader.get(Space::Actors, &keys::actor_key(&session, &operation))? {
+            let dot = decode_dot(&bytes, self.config.shard)?;
+            return Ok(Some(Written { dot, operation, repeated: true, incomplete: false }));
+        }
+        let counter = keys::actor_counter(&session, operation.counter);
+        let mut reused = false;
+        reader.scan(Space::Actors, &counter, &keys::after(&counter), &mut |_, _| {
+            reused = true;
+            ControlFlow::Break(())
+        })?;
+        if reused {
+            return Err(Refusal::IdempotencyKeyReused.into());
+        }
+        let prefix = keys::actor_prefix(&session);
+        let mut highest = 0;
+        reader.scan_back(Space::Actors, &prefix, &keys::after(&prefix), &mut |key, _| {
+            highest = key.get(16..24).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+            ControlFlow::Break(())
+        })?;
+        if operation.counter.saturating_add(WINDOW) <= highest {
+            let what = format!("counter {} is {WINDOW} or more below {highest}, the highest seen", operation.counter);
+            return Err(Refusal::BadIdempotencyKey(what).into());
+        }
+        Ok(None)
+    }
+
+    /// Turns changes into effects, in order, each seeing what the former left.
+    fn prepare(
+        &mut self,
+        store: &dyn Read,
+        operation: OperationId,
+        changes: &[Change],
+    ) -> Result<(Vec<Effect>, bool), Failure> {
+        if changes.is_empty() || changes.len() > Write::MAX_CHANGES {
+            let what = format!("a write has 1 to {} changes, this one has {}", Write::MAX_CHANGES, changes.len());
+            return Err(Refusal::TooLarge(what).into());
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut view = View::new(store, &mut batch);
+        view.begin();
+        let mut preparing =
+            Preparing { engine: self, operation, position: 0, fresh: BTreeMap::new(), incomplete: false };
+        let mut prepare = || {
+            let mut effects = Vec::with_capacity(changes.len());
+            for (index, change) in changes.iter().enumerate() {
+                let last = index + 1 == changes.len();
+                preparing.change(&mut view, index, change, last, &mut effects)?;
+            }
+            Ok((effects, preparing.incomplete))
+        };
+        let prepared = prepare();
+        // Whether refused or not: what was tried is taken back, and the transaction is applied as a whole.
+        view.roll_back();
+        self.batch = batch;
+        prepared
+    }
+
+    /// Gives the next dot, a stamp and dependencies, written as the difference to this origin's last transaction.
+    fn sequence(&self, time: Time, dot: Dot, operation: OperationId, effects: Vec<Effect>) -> Transaction {
+        let hlc = { self.clock }.issue(time.wall_ms);
+        if dot.seq > 1 {
+            let dependencies = self.changed.clone();
+            return Transaction { dot, hlc, operation, dependencies, lineage: None, effects };
+        }
+        let previous = self.state.last_origin.map(|origin| (origin, self.state.vector.get(origin)));
+        let (node, region) = (self.config.node.clone(), self.config.region.clone());
+        let lineage = Some(Lineage { node, region, previous: previous.filter(|(_, last)| *last > 0) });
+        let dependencies = self.state.lineages.compact(&self.state.vector);
+        Transaction { dot, hlc, operation, dependencies, lineage, effects }
+    }
+
+    /// Applies a transaction to the batch and takes note of what follows from it.
+    pub(crate) fn apply(
+        &mut self,
+        store: &dyn Read,
+        transaction: Transaction,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let index = self.state.next_index;
+        let mut view = View::new(store, &mut self.batch);
+        let applied =
+            crate::apply::apply(&mut self.state, &self.registry, &mut view, &transaction, &bytes, self.planted)?;
+        let dot = transaction.dot;
+        if (dot.seq - 1).is_multiple_of(query::INDEX_EVERY) {
+            view.set(Space::Index, keys::index_key(dot.origin, dot.seq), Some(index.to_be_bytes().to_vec()));
+        }
+        self.counters.applied += 1;
+        self.counters.copies += u64::from(applied.copy);
+        self.counters.counters_reused += u64::from(applied.counter_reused);
+        self.fresh.push((index, dot, bytes));
+        Ok(())
+    }
+}
+
+fn check_session(time: Time, session: SessionId, counter: u64) -> Result<(), Refusal> {
+    if counter == 0 || counter == u64::MAX {
+        return Err(Refusal::BadIdempotencyKey("a session counts its operations from 1".to_owned()));
+    }
+    if time.wall_ms > session.began_ms().saturating_add(SESSION_MS) {
+        return Err(Refusal::SessionExpired);
+    }
+    if session.began_ms() > time.wall_ms.saturating_add(SESSION_AHEAD_MS) {
+        return Err(Refusal::BadIdempotencyKey("the session begins more than a day in the future".to_owned()));
+    }
+    Ok(())
+}
+
+fn decode_dot(bytes: &[u8], shard: anabranch_causality::ShardId) -> Result<Dot, StoreError> {
+    let mut reader = Reader::new(bytes);
+    let origin = reader.u64("origin").map(Origin);
+    let seq = reader.varint("sequence number");
+    match (origin, seq) {
+        (Ok(origin), Ok(seq)) => Ok(Dot { shard, origin, seq }),
+        _ => Err(StoreError::corrupt("an actor's row")),
+    }
+}
+
+/// One request being prepared.
+struct Preparing<'e> {
+    engine: &'e mut Engine,
+    operation: OperationId,
+    position: u32,
+    /// Numbers for collections that do not exist yet: only while preparing.
+    fresh: BTreeMap<(String, Kind), keys::CollectionId>,
+    incomplete: bool,
+}
+
+impl Preparing<'_> {
+    fn change(
+        &mut self,
+        view: &mut View<'_>,
+        index: usize,
+        change: &Change,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Failure> {
+        match change {
+            Change::Operate { collection, kind, key, operation, context } => {
+                let resolver = self.resolver(collection, *kind)?;
+                let effect =
+                    self.operate(view, index, (collection, *kind, key), operation, context.as_ref(), &resolver)?;
+                if !last {
+                    self.try_on(view, &effect)?;
+                }
+                effects.push(effect);
+            }
+            Change::Declare { collection, kind, resolver } => {
+                self.check_declare(collection, *kind, resolver)?;
+                effects.push(Effect::new(collection, *kind, ""));
+                if *kind == Kind::REGISTER {
+                    let put = Operation::Put(resolver.as_str().into());
+                    let lww = self.resolver(RESOLVERS, Kind::REGISTER)?;
+                    let target = (RESOLVERS, Kind::REGISTER, collection.as_str());
+                    effects.push(self.operate(view, index, target, &put, None, &lww)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn operate(
+        &mut self,
+        view: &View<'_>,
+        index: usize,
+        (collection, kind, key): (&str, Kind, &str),
+        operation: &Operation,
+        context: Option<&anabranch_causality::Context>,
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<Effect, Failure> {
+        if let Err(error) = names::check_key(key) {
+            let rejection = Rejection::Rejected(error.to_string());
+            return Err(Refusal::Rejected { operation: index, rejection }.into());
+        }
+        let reader = view.reader();
+        let rows = KeyRows::new(&reader, self.id(collection, kind), key);
+        let mut effect = Effect::new(collection, kind, key);
+        let mut prepare = Prepare::new(&rows, self.operation, context, &mut self.position, &mut effect);
+        let prepared = resolver.prepare(operation, &mut prepare);
+        self.incomplete |= prepare.is_incomplete();
+        match prepared {
+            Ok(()) => Ok(effect),
+            Err(Rejection::Read(_)) => Err(Failure::Store(rows.cause())),
+            Err(rejection) => Err(Refusal::Rejected { operation: index, rejection }.into()),
+        }
+    }
+
+    /// Applies an effect so that the request's next operation sees it; taken back afterwards.
+    fn try_on(&mut self, view: &mut View<'_>, effect: &Effect) -> Result<(), Failure> {
+        let id = self.id(&effect.collection, effect.kind);
+        let resolver = self.engine.registry.default_for(effect.kind);
+        let Some(resolver) = resolver else { return Ok(()) };
+        let (dot, hlc) = (
+            Dot { shard: self.engine.config.shard, origin: self.engine.origin, seq: self.engine.own_seq + 1 },
+            self.engine.clock.last(),
+        );
+        let (mut deltas, registry) = (Deltas::default(), self.engine.registry.clone());
+        let planted = self.engine.planted;
+        let mut step = crate::apply::Step { registry: &registry, planted, dot, hlc, deltas: &mut deltas };
+        step.rows(view, id, effect, self.operation, false, &resolver)?;
+        Ok(())
+    }
+
+    fn id(&mut self, collection: &str, kind: Kind) -> keys::CollectionId {
+        if let Some(found) = self.engine.state.catalog.get(collection, kind) {
+            return found.id;
+        }
+        let fresh = keys::CollectionId(u32::MAX - self.fresh.len() as u32);
+        *self.fresh.entry((collection.to_owned(), kind)).or_insert(fresh)
+    }
+
+    fn resolver(&self, collection: &str, kind: Kind) -> Result<Arc<dyn Resolver>, Refusal> {
+        let catalog = &self.engine.state.catalog;
+        let Some(found) = catalog.get(collection, kind) else {
+            self.check_room(collection)?;
+            let default = self.engine.registry.default_for(kind);
+            return default.ok_or_else(|| Refusal::NoSuchResolver(kind.to_string()));
+        };
+        if let Some(reason) = &found.parked {
+            return Err(Refusal::Parked { collection: collection.to_owned(), reason: reason.clone() });
+        }
+        let reason = || format!("resolver {} is not known to this build", found.resolver);
+        let named = self.engine.registry.by_name(&found.resolver);
+        named.ok_or_else(|| Refusal::Parked { collection: collection.to_owned(), reason: reason() })
+    }
+
+    /// A collection that a client would make: not under a name that another kind has.
+    fn check_room(&self, collection: &str) -> Result<(), Refusal> {
+        let catalog = &self.engine.state.catalog;
+        if let Some(other) = catalog.named(collection).next() {
+            let (collection, resolver) = (collection.to_owned(), other.resolver.clone());
+            return Err(Refusal::ResolverMismatch { collection, resolver });
+        }
+        if catalog.len() >= MAX_COLLECTIONS {
+            return Err(Refusal::TooLarge(format!("there are {MAX_COLLECTIONS} collections, the most allowed")));
+        }
+        Ok(())
+    }
+
+    fn check_declare(&self, collection: &str, kind: Kind, resolver: &str) -> Result<(), Refusal> {
+        if self.engine.registry.by_name(resolver).is_none_or(|found| found.kind() != kind) {
+            return Err(Refusal::NoSuchResolver(resolver.to_owned()));
+        }
+        match self.engine.state.catalog.get(collection, kind) {
+            Some(_) => Ok(()),
+            None => self.check_room(collection),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Peers come and go, say what they have, and are compared with us.
+
+use crate::digest;
+use crate::engine::{Alarm, Engine, Output, Peer};
+use crate::incoming::Incoming;
+use crate::outgoing::Outgoing;
+use crate::store::{Read, StoreError};
+use crate::time::Time;
+use anabranch_causality::Origin;
+use anabranch_protocol::{BucketSample, Heartbeat, Message};
+
+/// How many buckets one heartbeat carries: all of them come round in 17.
+const SAMPLES: u16 = 16;
+/// How long a member counts as heard.
+const HEARD_MS: u64 = 60_000;
+
+impl Engine {
+    /// A peer is connected: its name and region, and the origin under which it writes, from its hello. A peer that was
+    /// connected before is connected anew.
+    pub fn handle_connected(&mut self, time: Time, peer: &str, region: &str, origin: Origin) {
+        let incoming = Incoming { ack_due: true, heard_ms: time.mono_ms, ..Incoming::default() };
+        let outgoing = Outgoing::default();
+        let found = Peer { region: region.to_owned(), origin, incoming, outgoing };
+        self.peers.insert(peer.to_owned(), found);
+    }
+
+    /// A peer is gone.
+    pub fn handle_disconnected(&mut self, peer: &str) {
+        self.peers.remove(peer);
+    }
+
+    /// A peer sent a message. Messages of peers that are not connected are ignored.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read: the engine must be dropped and opened again.
+    pub fn handle_message(
+        &mut self,
+        store: &dyn Read,
+        time: Time,
+        peer: &str,
+        message: Message,
+    ) -> Result<(), StoreError> {
+        let Some(found) = self.peers.get_mut(peer) else { return Ok(()) };
+        found.incoming.heard_ms = time.mono_ms;
+        let shard = match &message {
+            Message::Transactions(_) => self.config.shard,
+            Message::Ack(ack) => ack.shard,
+            Message::Heartbeat(heartbeat) => heartbeat.shard,
+        };
+        if shard != self.config.shard {
+            let reason = format!("speaks of shard {shard}, which is not here");
+            self.outputs.push_back(Output::Disconnect { peer: peer.to_owned(), reason });
+            return Ok(());
+        }
+        match message {
+            Message::Transactions(list) => self.handle_transactions(store, time, peer, list),
+            Message::Ack(ack) => self.handle_ack(store, peer, ack),
+            Message::Heartbeat(heartbeat) => {
+                self.handle_heartbeat(time, peer, &heartbeat);
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_heartbeat(&mut self, time: Time, peer: &str, heartbeat: &Heartbeat) {
+        let vector = self.state.lineages.expand(&heartbeat.vector);
+        let ahead = heartbeat.wall_ms as i64 - time.wall_ms as i64;
+        if let Some(found) = self.peers.get_mut(peer) {
+            found.incoming.ahead_ms = Some(ahead);
+            found.incoming.offered.join(&vector);
+            found.outgoing.acknowledge(&vector);
+            let behind = vector.get(found.origin) > self.state.vector.get(found.origin);
+            let since = found.incoming.behind_since_ms.unwrap_or(time.mono_ms);
+            found.incoming.behind_since_ms = behind.then_some(since);
+        }
+        let skewed = ahead.unsigned_abs() > self.config.max_clock_skew_ms;
+        if !skewed {
+            self.skewed.remove(peer);
+        } else if self.skewed.insert(peer.to_owned()) {
+            self.alarm(Alarm::ClockSkew { peer: peer.to_owned(), ahead_ms: ahead });
+        }
+        self.compare_digests(peer, heartbeat);
+    }
+
+    /// Equal transactions must mean equal rows: of everything when the vectors are equal, of a bucket when the same
+    /// transactions touched it.
+    fn compare_digests(&mut self, peer: &str, heartbeat: &Heartbeat) {
+        let Some(theirs) = heartbeat.digest else { return };
+        if self.state.catalog.any_parked() {
+            return;
+        }
+        if heartbeat.vector == self.state.lineages.compact(&self.state.vector) {
+            self.note_digest(peer, None, theirs == self.state.digest.total());
+        }
+        for sample in &heartbeat.buckets {
+            if let Some(ours) = self.state.digest.at(sample.bucket, sample.touched) {
+                self.note_digest(peer, Some(sample.bucket), sample.digest == digest::fold(ours));
+            }
+        }
+    }
+
+    fn note_digest(&mut self, peer: &str, bucket: Option<u16>, equal: bool) {
+        let place = (peer.to_owned(), bucket);
+        if equal {
+            self.alarmed.remove(&place);
+        } else if self.alarmed.insert(place) {
+            self.counters.digest_mismatches += 1;
+            self.alarm(Alarm::DigestMismatch { peer: peer.to_owned(), bucket });
+        }
+    }
+
+    /// Time passes: call a few times per heartbeat interval.
+    pub fn handle_tick(&mut self, time: Time) {
+        if time.mono_ms >= self.heartbeat_at_ms {
+            self.heartbeat_at_ms = time.mono_ms + self.config.heartbeat_ms;
+            self.heartbeat_due = true;
+        }
+    }
+
+    /// Only what is on disk is told: called when the batch is empty.
+    pub(crate) fn send_heartbeats(&mut self, time: Time) {
+        let digest = (!self.state.catalog.any_parked()).then(|| self.state.digest.total());
+        let sample = |bucket: u16| {
+            let found = self.state.digest.bucket(bucket);
+            BucketSample { bucket, touched: found.touched, digest: digest::fold(found.digest) }
+        };
+        let count = digest::BUCKETS as u16;
+        let buckets = match digest {
+            None => Vec::new(),
+            Some(_) => (0..SAMPLES).map(|step| sample((self.next_bucket + step) % count)).collect(),
+        };
+        self.next_bucket = (self.next_bucket + SAMPLES) % count;
+        let vector = self.state.lineages.compact(&self.durable);
+        let heartbeat = Heartbeat { shard: self.config.shard, wall_ms: time.wall_ms, vector, digest, buckets };
+        for (name, peer) in &mut self.peers {
+            peer.incoming.ack_due = true;
+            let message = Message::Heartbeat(heartbeat.clone());
+            self.outputs.push_back(Output::Send { peer: name.clone(), message });
+        }
+    }
+
+    /// Why local writes are refused for the clock's sake, if they are: a leader ahead of the median of at least three
+    /// members, itself included, by more than the limit.
+    pub(crate) fn clock_refusal(&self, time: Time) -> Option<String> {
+        let heard = |peer: &&Peer| time.mono_ms.saturating_sub(peer.incoming.heard_ms) <= HEARD_MS;
+        let mut clocks: Vec<i64> =
+            self.peers.values().filter(heard).filter_map(|peer| peer.incoming.ahead_ms).chain([0]).collect();
+        if clocks.len() < 3 {
+            return None;
+        }
+        clocks.sort_unstable();
+        let ahead = -clocks[clocks.len() / 2];
+        (ahead > self.config.max_clock_skew_ms as i64).then(|| {
+            let limit = self.config.max_clock_skew_ms;
+            format!("the clock is {ahead} ms ahead of the other members' (limit {limit} ms): set it right")
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! What an operator sees of the engine.
+
+use crate::engine::Engine;
+use crate::time::Time;
+use anabranch_causality::{Origin, VersionVector};
+
+/// Counts since this opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Transactions applied, own and others'.
+    pub applied: u64,
+    /// Transactions sent to peers, repeats included.
+    pub sent: u64,
+    /// Transactions that came again.
+    pub duplicates: u64,
+    /// Transactions whose operation had been applied from another leader.
+    pub copies: u64,
+    /// Session counters that were used for two different requests at different leaders: both count.
+    pub counters_reused: u64,
+    /// Transactions dropped because the buffer was full, to be sent again.
+    pub buffer_overflows: u64,
+    /// Stamps beyond the limit for clocks.
+    pub stamps_ahead: u64,
+    /// Digest mismatches found.
+    pub digest_mismatches: u64,
+}
+
+/// What an operator sees of the engine. Everything here is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The origin under which this opening writes.
+    pub origin: Origin,
+    /// What has been applied, without what newer origins imply.
+    pub vector: VersionVector,
+    /// The digest of the rows at `vector`.
+    pub digest: u64,
+    /// How many transactions the log holds.
+    pub log_transactions: u64,
+    /// How many transactions wait for what they depend on.
+    pub buffered: u64,
+    /// Parked origins and why.
+    pub parked_origins: Vec<(Origin, String)>,
+    /// Parked collections and why.
+    pub parked_collections: Vec<(String, String)>,
+    /// Connected peers.
+    pub peers: Vec<PeerStatus>,
+    /// How many origins are relayed to us.
+    pub relayed_origins: usize,
+    /// Counts since this opening.
+    pub counters: Counters,
+    /// Why local writes are refused for the clock's sake, if they are.
+    pub clock_refusal: Option<String>,
+}
+
+/// What an operator sees of a connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Transactions of its own that it has and we lack.
+    pub lag_transactions: u64,
+    /// Transactions of any origin that it has and we lack.
+    pub missing_transactions: u64,
+    /// For how long we have lacked some of its own, in milliseconds.
+    pub lag_ms: u64,
+    /// Transactions that we have and it has not acknowledged.
+    pub unacked_transactions: u64,
+    /// Bytes sent and not acknowledged.
+    pub in_flight_bytes: usize,
+    /// What it has on disk, without what newer origins imply.
+    pub acked: VersionVector,
+    /// How far its clock is ahead of ours, in milliseconds.
+    pub clock_ahead_ms: Option<i64>,
+}
+
+impl Engine {
+    /// What an operator sees. Call when the batch is empty, between [`Engine::committed`] and the next `handle_*`.
+    #[must_use]
+    pub fn status(&self, time: Time) -> Status {
+        let parked = |found: &crate::catalog::Collection| Some((self.state.catalog.path(found), found.parked.clone()?));
+        Status {
+            origin: self.origin,
+            vector: self.state.lineages.compact(&self.state.vector),
+            digest: self.state.digest.total(),
+            log_transactions: self.state.next_index,
+            buffered: self.waiting.count as u64,
+            parked_origins: self.parked_origins.iter().map(|(origin, why)| (*origin, why.clone())).collect(),
+            parked_collections: self.state.catalog.iter().filter_map(parked).collect(),
+            peers: self.peers.keys().map(|name| self.peer_status(time, name)).collect(),
+            relayed_origins: self.relays.len(),
+            counters: self.counters,
+            clock_refusal: self.clock_refusal(time),
+        }
+    }
+
+    fn peer_status(&self, time: Time, name: &str) -> PeerStatus {
+        let peer = &self.peers[name];
+        let of_peer = |origin| match self.state.lineages.get(origin) {
+            Some(lineage) => lineage.node == name,
+            None => origin == peer.origin,
+        };
+        let lacks = |(origin, seq): (Origin, u64)| seq.saturating_sub(self.state.vector.get(origin));
+        PeerStatus {
+            name: name.to_owned(),
+            region: peer.region.clone(),
+            lag_transactions: peer.incoming.offered.iter().filter(|(origin, _)| of_peer(*origin)).map(lacks).sum(),
+            missing_transactions: peer.incoming.offered.iter().map(lacks).sum(),
+            lag_ms: peer.incoming.behind_since_ms.map_or(0, |since| time.mono_ms.saturating_sub(since)),
+            unacked_transactions: self.unacked(&peer.outgoing),
+            in_flight_bytes: peer.outgoing.in_flight_bytes,
+            acked: self.state.lineages.compact(&peer.outgoing.acked),
+            clock_ahead_ms: peer.incoming.ahead_ms,
+        }
+    }
+
+    /// The collections, as of the batch.
+    #[must_use]
+    pub fn catalog(&self) -> &crate::catalog::Catalog {
+        &self.state.catalog
+    }
+
+    /// What has been applied and is on disk, without what newer origins imply.
+    #[must_use]
+    pub fn durable_vector(&self) -> VersionVector {
+        self.state.lineages.compact(&self.durable)
+    }
+
+    /// What has been applied and is on disk, whole.
+    #[must_use]
+    pub fn durable_full(&self) -> &VersionVector {
+        &self.durable
+    }
+
+    /// The log index after the last transaction on disk.
+    #[must_use]
+    pub fn durable_index(&self) -> u64 {
+        self.durable_index
+    }
+
+    /// Which origin continues which, and of what node and region each is.
+    #[must_use]
+    pub fn lineages(&self) -> &anabranch_causality::Lineages {
+        &self.state.lineages
+    }
+}

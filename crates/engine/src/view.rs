@@ -1,0 +1,246 @@
+//! The state as the writer sees it: what is committed, under what the batch in the making changes.
+
+use crate::keys;
+use crate::store::{Batch, Read, Space, StoreError, Visit};
+use anabranch_resolvers::resolver::VisitRow;
+use anabranch_resolvers::{ReadFailed, Row, Rows};
+use std::cell::RefCell;
+use std::ops::Bound;
+use std::ops::ControlFlow;
+
+/// Committed state with a batch on top.
+pub(crate) struct View<'a> {
+    store: &'a dyn Read,
+    batch: &'a mut Batch,
+    undo: Option<Undo>,
+}
+
+type Place = (Space, Vec<u8>);
+
+/// What to restore when a request is refused half way.
+#[derive(Default)]
+struct Undo {
+    rows: Vec<(Place, Option<Option<Vec<u8>>>)>,
+}
+
+impl<'a> View<'a> {
+    /// The state of `store` with `batch` on top.
+    pub(crate) fn new(store: &'a dyn Read, batch: &'a mut Batch) -> Self {
+        Self { store, batch, undo: None }
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(self.store, self.batch, space, key)
+    }
+
+    /// Puts or deletes a row in the batch.
+    pub(crate) fn set(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
+        if let Some(undo) = &mut self.undo {
+            let before = self.batch.rows.insert((space, key.clone()), value);
+            undo.rows.push(((space, key), before));
+        } else {
+            self.batch.rows.insert((space, key), value);
+        }
+    }
+
+    /// Appends a log record to the batch.
+    pub(crate) fn append(&mut self, index: u64, record: Vec<u8>) {
+        self.batch.log.push((index, record));
+    }
+
+    /// From here on [`View::roll_back`] comes back to the state as it is now.
+    pub(crate) fn begin(&mut self) {
+        self.undo = Some(Undo::default());
+    }
+
+    /// Keeps what was done since [`View::begin`].
+    pub(crate) fn keep(&mut self) {
+        self.undo = None;
+    }
+
+    /// Undoes what was done since [`View::begin`].
+    pub(crate) fn roll_back(&mut self) {
+        for (key, before) in self.undo.take().unwrap_or_default().rows.into_iter().rev() {
+            match before {
+                Some(value) => self.batch.rows.insert(key, value),
+                None => self.batch.rows.remove(&key),
+            };
+        }
+    }
+
+    /// The state, for reading.
+    #[must_use]
+    pub(crate) fn reader(&self) -> Layered<'_> {
+        Layered { store: self.store, batch: self.batch }
+    }
+}
+
+fn get(store: &dyn Read, batch: &Batch, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    match batch.rows.get(&(space, key.to_vec())) {
+        Some(value) => Ok(value.clone()),
+        None => store.get(space, key),
+    }
+}
+
+/// Committed state with a batch on top, for reading.
+#[derive(Clone, Copy)]
+pub struct Layered<'a> {
+    store: &'a dyn Read,
+    batch: &'a Batch,
+}
+
+impl<'a> Layered<'a> {
+    /// The state of `store` with `batch` on top.
+    #[must_use]
+    pub fn new(store: &'a dyn Read, batch: &'a Batch) -> Self {
+        Self { store, batch }
+    }
+
+    fn overlay(&self, space: Space, from: &[u8], to: &[u8]) -> Overlay<'a> {
+        let end = if to.is_empty() { next_space(space) } else { Bound::Excluded((space, to.to_vec())) };
+        let batch: &'a Batch = self.batch;
+        let empty = !to.is_empty() && from >= to;
+        let start = if empty { Bound::Excluded((space, to.to_vec())) } else { Bound::Included((space, from.to_vec())) };
+        let end = if empty { Bound::Included((space, to.to_vec())) } else { end };
+        batch.rows.range((start, end))
+    }
+}
+
+type Overlay<'a> = std::collections::btree_map::Range<'a, (Space, Vec<u8>), Option<Vec<u8>>>;
+
+fn next_space(space: Space) -> Bound<(Space, Vec<u8>)> {
+    match Space::ALL.iter().find(|other| **other > space) {
+        Some(next) => Bound::Excluded((*next, Vec::new())),
+        None => Bound::Unbounded,
+    }
+}
+
+impl Read for Layered<'_> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(self.store, self.batch, space, key)
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
+        let mut overlay = self.overlay(space, from, to).peekable();
+        let mut flow = ControlFlow::Continue(());
+        self.store.scan(space, from, to, &mut |key, value| {
+            flow = merge(&mut overlay, key, value, |above, below| above < below, visit);
+            flow
+        })?;
+        rest(flow, overlay, visit);
+        Ok(())
+    }
+
+    fn scan_back(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
+        let mut overlay = self.overlay(space, from, to).rev().peekable();
+        let mut flow = ControlFlow::Continue(());
+        self.store.scan_back(space, from, to, &mut |key, value| {
+            flow = merge(&mut overlay, key, value, |above, below| above > below, visit);
+            flow
+        })?;
+        rest(flow, overlay, visit);
+        Ok(())
+    }
+
+    fn log(&self, index: u64, visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.store.log(index, visit)
+    }
+}
+
+type Entry<'a> = (&'a (Space, Vec<u8>), &'a Option<Vec<u8>>);
+
+/// Visits what the overlay has before `key`, then `key` itself, as the overlay has it or as it is below.
+fn merge<'a, I: Iterator<Item = Entry<'a>>>(
+    overlay: &mut std::iter::Peekable<I>,
+    key: &[u8],
+    value: &[u8],
+    before: fn(&[u8], &[u8]) -> bool,
+    visit: Visit<'_>,
+) -> ControlFlow<()> {
+    while let Some(((_, above), row)) = overlay.next_if(|((_, above), _)| before(above, key)) {
+        if let Some(row) = row {
+            visit(above, row)?;
+        }
+    }
+    match overlay.next_if(|((_, above), _)| above == key) {
+        Some((_, Some(row))) => visit(key, row),
+        Some((_, None)) => ControlFlow::Continue(()),
+        None => visit(key, value),
+    }
+}
+
+fn rest<'a>(flow: ControlFlow<()>, overlay: impl Iterator<Item = Entry<'a>>, visit: Visit<'_>) {
+    if flow.is_break() {
+        return;
+    }
+    for ((_, key), row) in overlay {
+        if let Some(row) = row
+            && visit(key, row).is_break()
+        {
+            return;
+        }
+    }
+}
+
+/// The rows of one key, as resolvers see them. Keeps the cause when reading fails.
+pub struct KeyRows<'a> {
+    read: &'a dyn Read,
+    id: keys::CollectionId,
+    key: &'a str,
+    failed: RefCell<Option<StoreError>>,
+}
+
+impl<'a> KeyRows<'a> {
+    /// The rows of `key` in the collection with that number.
+    pub fn new(read: &'a dyn Read, id: keys::CollectionId, key: &'a str) -> Self {
+        Self { read, id, key, failed: RefCell::new(None) }
+    }
+
+    /// The cause of a [`ReadFailed`].
+    #[must_use]
+    pub fn cause(&self) -> StoreError {
+        self.failed.take().unwrap_or_else(|| StoreError::corrupt("rows could not be read"))
+    }
+
+    fn keep<T>(&self, result: Result<T, StoreError>) -> Result<T, ReadFailed> {
+        result.map_err(|error| {
+            self.failed.replace(Some(error));
+            ReadFailed
+        })
+    }
+}
+
+impl Rows for KeyRows<'_> {
+    fn rows(&self, subkey: Option<&[u8]>, visit: VisitRow<'_>) -> Result<(), ReadFailed> {
+        let prefix = match subkey {
+            None => keys::key_prefix(self.id, self.key),
+            Some(subkey) => keys::subkey_prefix(self.id, self.key, subkey),
+        };
+        let mut failed = None;
+        let scanned = self.read.scan(Space::Rows, &prefix, &keys::after(&prefix), &mut |key, value| match visit_row(
+            key, value, visit,
+        ) {
+            Ok(flow) => flow,
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        self.keep(scanned.and(failed.map_or(Ok(()), Err)))
+    }
+
+    fn sum(&self, subkey: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
+        self.keep(self.read.get(Space::Rows, &keys::subkey_prefix(self.id, self.key, subkey)))
+    }
+}
+
+fn visit_row(key: &[u8], value: &[u8], visit: VisitRow<'_>) -> Result<ControlFlow<()>, StoreError> {
+    let (_, rest) = keys::split_key(key)?;
+    let (subkey, Some(tag)) = keys::split_subkey(rest)? else { return Ok(ControlFlow::Continue(())) };
+    let row = keys::RowValue::decode(value)?;
+    Ok(visit(Row { subkey: &subkey, tag, stamp: row.stamp, payload: row.payload }))
+}
