@@ -1,0 +1,95 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::conformance::{self, Harness};
+use crate::room::Free;
+
+struct OnDisk {
+    dir: tempfile::TempDir,
+    options: Options,
+    /// Whether the disk is full for the next use of the store.
+    full: bool,
+    store: Option<FjallStore>,
+}
+
+impl OnDisk {
+    fn new(options: Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Some(FjallStore::open_with(dir.path(), options).unwrap());
+        Self { dir, options, full: false, store }
+    }
+
+    /// Small enough that the checks reach flushes, compactions and the rotation of journals.
+    fn small() -> Self {
+        Self::new(Options { memtable_bytes: 4 << 10, ..Options::default() })
+    }
+}
+
+impl Harness for OnDisk {
+    type Store = FjallStore;
+
+    fn store(&mut self) -> &mut FjallStore {
+        let store = self.store.as_mut().unwrap();
+        store.room.pretend = std::mem::take(&mut self.full).then_some(Free { available: 0, total: 0 });
+        store
+    }
+
+    fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some(FjallStore::open_with(self.dir.path(), self.options).unwrap());
+    }
+
+    fn fail_next_commit(&mut self, kind: StoreErrorKind) -> bool {
+        match kind {
+            StoreErrorKind::Full => self.full = true,
+            _ => self.store().fail_next = true,
+        }
+        true
+    }
+}
+
+#[test]
+fn conforms() {
+    conformance::run(&mut || OnDisk::new(Options::default()));
+}
+
+#[test]
+fn conforms_with_tiny_memtables() {
+    conformance::run(&mut OnDisk::small);
+}
+
+#[test]
+fn agrees_with_the_model() {
+    conformance::random(&mut OnDisk::small, 1_000, 15);
+}
+
+#[test]
+fn the_directory_stays_in_use_while_a_snapshot_exists() {
+    let mut harness = OnDisk::new(Options::default());
+    let snapshot = harness.store().snapshot();
+    harness.store = None;
+    assert_eq!(FjallStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::InUse);
+    drop(snapshot);
+    harness.reopen();
+}
+
+#[test]
+fn a_creation_that_ended_early_starts_over() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(DataDir::open(dir.path()).unwrap());
+    std::fs::create_dir(dir.path().join("store.new")).unwrap();
+    std::fs::write(dir.path().join("store.new/0.jnl"), b"half a journal").unwrap();
+    let mut store = FjallStore::open(dir.path()).unwrap();
+    store.commit(&Batch { log: vec![(1, vec![1])], rows: BTreeMap::new() }).unwrap();
+    assert!(!dir.path().join("store.new").exists());
+    assert!(store.disk_bytes().unwrap() > 0);
+    assert!(format!("{store:?} {:?}", store.snapshot()).contains("poisoned: None"));
+}
+
+#[test]
+fn damage_is_told() {
+    let mut harness = OnDisk::new(Options::default());
+    harness.store = None;
+    std::fs::write(harness.dir.path().join("store/version"), b"nonsense").unwrap();
+    assert_eq!(FjallStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::Corrupt);
+}
