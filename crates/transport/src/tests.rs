@@ -1,0 +1,7 @@
+//! Tests over loopback.
+
+mod credentials;
+mod frames;
+mod handshake;
+mod support;
+mod wan;
