@@ -1,0 +1,327 @@
+//! A database: opening, closing, writing, looking.
+
+use crate::driver::{self, Command, Metrics, Opened, Published, Queue};
+use crate::error::{OpenError, WaitError, WriteError};
+use crate::session::Session;
+use crate::transaction::Tx;
+use crate::view::View;
+use crate::watch::Watch;
+use anabranch_causality::Token;
+use anabranch_engine::{Config, Engine, Status, Write, Written};
+use anabranch_resolvers::Registry;
+use anabranch_store::{FjallStore, MemoryStore, Options};
+use arc_swap::ArcSwap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+/// A replica of the data, open. Cloning gives another handle to the same one; when the last is dropped, it is closed.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    names: ArcSwap<Names>,
+    queue: Arc<Queue>,
+    published: Arc<Published>,
+    metrics: Arc<Metrics>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// Who a replica is. Empty names: nobody yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The cluster.
+    pub cluster: String,
+    /// The region.
+    pub region: String,
+    /// The node, unique in the cluster.
+    pub node: String,
+}
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    names: Option<Names>,
+    max_clock_skew: Duration,
+    window_bytes: usize,
+    store: Options,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let config = Config::new("", "", "");
+        Self {
+            names: None,
+            max_clock_skew: Duration::from_millis(config.max_clock_skew_ms),
+            window_bytes: config.window_bytes,
+            store: Options::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// Who this replica is. A data directory belongs to one node for ever; without this call, to the node that it
+    /// already belongs to, or to nobody yet.
+    #[must_use]
+    pub fn names(mut self, cluster: &str, region: &str, node: &str) -> Self {
+        self.names = Some(Names { cluster: cluster.into(), region: region.into(), node: node.into() });
+        self
+    }
+
+    /// How far a peer may push our clock, and how far ours may be ahead of the others'. Default 500 ms.
+    #[must_use]
+    pub fn max_clock_skew(mut self, limit: Duration) -> Self {
+        self.max_clock_skew = limit;
+        self
+    }
+
+    /// The most bytes that one peer is sent ahead of its acknowledgement. Default 4 MiB.
+    #[must_use]
+    pub fn window_bytes(mut self, bytes: usize) -> Self {
+        self.window_bytes = bytes;
+        self
+    }
+
+    /// How the store works. See [`Options`].
+    #[must_use]
+    pub fn store(mut self, options: Options) -> Self {
+        self.store = options;
+        self
+    }
+
+    /// Opens the database in that directory, which is made if need be.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the directory is in use, holds something else, belongs to another node, or cannot be read.
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<Database, OpenError> {
+        let store = FjallStore::open_with(dir.as_ref(), self.store)?;
+        self.start(store)
+    }
+
+    /// Opens an empty database in memory: for tests and examples. It is gone when it is closed.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_in_memory(self) -> Result<Database, OpenError> {
+        self.start(MemoryStore::new())
+    }
+
+    fn start<S: anabranch_engine::store::Store + 'static>(self, store: S) -> Result<Database, OpenError> {
+        let owner = Engine::owner(&store)?;
+        let owner = owner.map(|(cluster, region, node)| Names { cluster, region, node });
+        let names = self.names.or(owner).unwrap_or_default();
+        let config = Config {
+            max_clock_skew_ms: self.max_clock_skew.as_millis() as u64,
+            window_bytes: self.window_bytes,
+            ..Config::new(&*names.cluster, &*names.region, &*names.node)
+        };
+        let Opened { queue, published, metrics, thread } = driver::open(store, config, Arc::new(Registry::builtin()))?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Database {
+            inner: Arc::new(Inner { names: ArcSwap::from_pointee(names), queue, published, metrics, thread }),
+        })
+    }
+}
+
+impl Database {
+    /// Opens the database in that directory, which is made if need be. Needs no network and no configuration.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder().open(dir)
+    }
+
+    /// Opens with settings of one's own.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Who this replica is.
+    #[must_use]
+    pub fn names(&self) -> Arc<Names> {
+        self.inner.names.load_full()
+    }
+
+    /// The state after the last commit.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.inner.published.view()
+    }
+
+    /// The first state that has all that the token names, waiting at most `timeout` for it.
+    ///
+    /// # Errors
+    /// [`WaitError`]: it did not come in time. Never a state that has less.
+    pub fn view_at(&self, token: &Token, timeout: Duration) -> Result<Arc<View>, WaitError> {
+        self.inner.published.reach(token, Instant::now() + timeout)
+    }
+
+    /// As [`Database::view_at`], costing no thread. Needs a tokio runtime for its timer.
+    ///
+    /// # Errors
+    /// As [`Database::view_at`].
+    pub async fn view_at_async(&self, token: &Token, deadline: Instant) -> Result<Arc<View>, WaitError> {
+        self.inner.published.reach_async(token, deadline).await
+    }
+
+    /// Hears of every new state: the log index after its last transaction; `u64::MAX` once the database is closed.
+    #[must_use]
+    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.published.subscribe()
+    }
+
+    /// The token of the state after the last commit, as text for other replicas of the cluster.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.view().token().encode(&self.names().cluster)
+    }
+
+    /// A session: reads and writes that never see time run backwards, here and, with its token, elsewhere.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// Writes all that `build` does in one atomic transaction: all or nothing, in order.
+    ///
+    /// # Errors
+    /// What `build` returns, or [`WriteError`].
+    pub fn write<R>(&self, build: impl FnOnce(&Tx) -> Result<R, WriteError>) -> Result<R, WriteError> {
+        let tx = Tx::new(self.clone());
+        let result = build(&tx)?;
+        let changes = tx.into_changes();
+        if !changes.is_empty() {
+            self.apply(Write { changes, key: None })?;
+        }
+        Ok(result)
+    }
+
+    /// Writes, and waits until it is on disk.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn apply(&self, write: Write) -> Result<Written, WriteError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.submit(write, move |answer| {
+            // Nobody waits any more: the answer is lost, the write is not.
+            let _ = sender.send(answer);
+        });
+        receiver.recv().unwrap_or(Err(WriteError::Closed))
+    }
+
+    /// As [`Database::apply`], without blocking a thread.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn apply_async(&self, write: Write) -> Result<Written, WriteError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.submit(write, move |answer| {
+            // As above.
+            let _ = sender.send(answer);
+        });
+        receiver.await.unwrap_or(Err(WriteError::Closed))
+    }
+
+    /// Writes; `done` is called with the answer once it is on disk, on the writer's thread: it must be quick. Writes of
+    /// one caller take effect in the order in which they were submitted.
+    pub fn submit(&self, write: Write, done: impl FnOnce(Result<Written, WriteError>) + Send + 'static) {
+        self.inner.queue.push_write(write, Box::new(done));
+    }
+
+    /// What changed, from a token's state on (default: from now on), in groups that end in a causal cut.
+    ///
+    /// # Errors
+    /// [`crate::ReadError`] when the log cannot be read.
+    pub fn watch(&self, filter: crate::watch::Filter, since: Option<&Token>) -> Result<Watch, crate::ReadError> {
+        Watch::new(self.clone(), filter, since)
+    }
+
+    /// What an operator sees of the engine; `None` when the database is closed or its store failed.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let done = Box::new(move |status| {
+            let _ = sender.send(status);
+        });
+        self.inner.queue.push(Command::Status { done }).ok()?;
+        receiver.recv().ok()
+    }
+
+    /// As [`Database::status`], without blocking a thread.
+    pub async fn status_async(&self) -> Option<Status> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let done = Box::new(move |status| {
+            let _ = sender.send(status);
+        });
+        self.inner.queue.push(Command::Status { done }).ok()?;
+        receiver.await.ok()
+    }
+
+    /// Counts and times.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Writes what is under way, then closes: later calls on any handle answer that it is closed.
+    pub fn close(&self) {
+        self.stop(true);
+    }
+
+    /// Stops at once, as a crash would: what is not on disk is lost, whoever waits hears that it is closed. For tests
+    /// and demonstrations.
+    pub fn crash(&self) {
+        self.stop(false);
+    }
+
+    /// Whether it is closed, or its store failed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        *self.subscribe().borrow() == u64::MAX
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        &self.inner.queue
+    }
+
+    pub(crate) fn adopt(&self, names: Names) -> Result<(), String> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let Names { cluster, region, node } = names.clone();
+        let done = Box::new(move |adopted| {
+            let _ = sender.send(adopted);
+        });
+        let pushed = self.inner.queue.push(Command::Adopt { cluster, region, node, done });
+        pushed.map_err(|_| "the database is closed".to_owned())?;
+        receiver.recv().unwrap_or_else(|_| Err("the database is closed".to_owned()))?;
+        self.inner.names.store(Arc::new(names));
+        Ok(())
+    }
+
+    fn stop(&self, clean: bool) {
+        self.inner.stop(clean);
+    }
+}
+
+impl Inner {
+    fn stop(&self, clean: bool) {
+        // Already stopping is as good.
+        let _ = self.queue.push(Command::Stop { clean });
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A writer that panicked is stopped too.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop(true);
+    }
+}

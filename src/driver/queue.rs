@@ -1,0 +1,146 @@
+//! What the writer thread is asked to do.
+
+use crate::error::WriteError;
+use anabranch_causality::Origin;
+use anabranch_engine::{Status, Write, Written};
+use anabranch_protocol::Message;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The most local writes that wait at a time.
+const MAX_WRITES: usize = 16_384;
+
+/// What is called with the answer to a write, on the writer thread: it must be quick.
+pub(crate) type Done = Box<dyn FnOnce(Result<Written, WriteError>) + Send>;
+
+/// Tells one connection to a peer from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// Where messages to a connected peer go. Bounded: when it is full, the connection is dropped.
+pub(crate) type Outbox = tokio::sync::mpsc::Sender<Message>;
+
+/// One thing to do.
+pub(crate) enum Command {
+    Write {
+        write: Write,
+        done: Done,
+    },
+    Connected {
+        peer: String,
+        region: String,
+        origin: Origin,
+        id: ConnectionId,
+        outbox: Outbox,
+    },
+    Disconnected {
+        peer: String,
+        id: ConnectionId,
+    },
+    /// The permit bounds how much of one connection waits here.
+    Message {
+        peer: String,
+        id: ConnectionId,
+        message: Message,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    },
+    Status {
+        done: Box<dyn FnOnce(Status) + Send>,
+    },
+    Adopt {
+        cluster: String,
+        region: String,
+        node: String,
+        done: Box<dyn FnOnce(Result<(), String>) + Send>,
+    },
+    /// Stop; when `clean`, after what came before has been done and written.
+    Stop {
+        clean: bool,
+    },
+}
+
+/// The database is closed: the command was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IsClosed;
+
+/// Commands in the order in which they came.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    commands: VecDeque<Command>,
+    writes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::new(State::default()), arrived: Condvar::new() }
+    }
+
+    /// A panic of another thread leaves the list of commands whole: each change to it is one call.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends a command; `Err` when the database is closed. Commands that other limits bound.
+    pub(crate) fn push(&self, command: Command) -> Result<(), IsClosed> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(IsClosed);
+        }
+        state.commands.push_back(command);
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Appends a local write, or answers it at once when there is no room or no database.
+    pub(crate) fn push_write(&self, write: Write, done: Done) {
+        let mut state = self.lock();
+        let refusal = match (state.closed, state.writes >= MAX_WRITES) {
+            (true, _) => Some(WriteError::Closed),
+            (false, true) => Some(WriteError::Busy),
+            (false, false) => None,
+        };
+        if let Some(refusal) = refusal {
+            drop(state);
+            return done(Err(refusal));
+        }
+        state.writes += 1;
+        state.commands.push_back(Command::Write { write, done });
+        drop(state);
+        self.arrived.notify_one();
+    }
+
+    /// All commands there are, waiting until `deadline` for the first.
+    pub(crate) fn take(&self, deadline: Instant) -> VecDeque<Command> {
+        let mut state = self.lock();
+        while state.commands.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                break;
+            }
+            state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.writes = 0;
+        std::mem::take(&mut state.commands)
+    }
+
+    /// Takes no more commands. Those that wait are dropped, and with them what would have answered.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let dropped = std::mem::take(&mut state.commands);
+        drop(state);
+        for command in dropped {
+            if let Command::Write { done, .. } = command {
+                done(Err(WriteError::Closed));
+            }
+        }
+    }
+}

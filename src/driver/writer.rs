@@ -1,0 +1,352 @@
+//! The writer thread: takes commands, commits, publishes, answers.
+
+use super::clock::{now, random_origin};
+use super::metrics::Metrics;
+use super::published::Published;
+use super::queue::{Command, ConnectionId, Done, Outbox, Queue};
+use crate::error::{OpenError, WriteError};
+use crate::view::View;
+use anabranch_engine::mutant::Planted;
+use anabranch_engine::store::{Store, StoreError, StoreErrorKind};
+use anabranch_engine::{Alarm, Config, Counters, Engine, Output, Refusal, Write, Written};
+use anabranch_protocol::Message;
+use anabranch_resolvers::Registry;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+const TICK: Duration = Duration::from_millis(100);
+/// How long writes are refused after the disk was found full, before it is tried again.
+const FULL_PAUSE_MS: u64 = 1_000;
+/// How often a clean stop may find the batch not empty before it gives up.
+const STOP_ROUNDS: usize = 2;
+
+/// An opened database: its writer runs.
+pub(crate) struct Opened {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) thread: std::thread::JoinHandle<()>,
+}
+
+/// The writer thread's own things.
+pub(crate) struct Writer<S: Store> {
+    store: S,
+    engine: Engine,
+    config: Config,
+    registry: Arc<Registry>,
+    queue: Arc<Queue>,
+    published: Arc<Published>,
+    metrics: Arc<Metrics>,
+    tickets: BTreeMap<u64, Done>,
+    next_ticket: u64,
+    connections: BTreeMap<String, (ConnectionId, Outbox)>,
+    catalog_version: u64,
+    full_until_ms: u64,
+    past: Counters,
+}
+
+/// Opens the engine on a store and starts the writer thread.
+pub(crate) fn open<S: Store + 'static>(
+    mut store: S,
+    config: Config,
+    registry: Arc<Registry>,
+) -> Result<Opened, OpenError> {
+    let engine = open_engine(&mut store, &config, &registry)?;
+    let queue = Arc::new(Queue::new());
+    let published = Arc::new(Published::new(first_view(&store, &engine, &registry)));
+    let metrics = Arc::new(Metrics::default());
+    let mut writer = Writer {
+        catalog_version: engine.catalog().version(),
+        store,
+        engine,
+        config,
+        registry,
+        queue: queue.clone(),
+        published: published.clone(),
+        metrics: metrics.clone(),
+        tickets: BTreeMap::new(),
+        next_ticket: 0,
+        connections: BTreeMap::new(),
+        full_until_ms: 0,
+        past: Counters::default(),
+    };
+    let named = std::thread::Builder::new().name("anabranch-writer".to_owned());
+    let thread = named.spawn(move || {
+        let _closing = Closing { queue: writer.queue.clone(), published: writer.published.clone() };
+        writer.run();
+    });
+    let thread = thread.map_err(|error| OpenError::System(format!("a thread: {error}")))?;
+    Ok(Opened { queue, published, metrics, thread })
+}
+
+/// However the writer ends, nobody waits for it any more.
+struct Closing {
+    queue: Arc<Queue>,
+    published: Arc<Published>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.published.close();
+    }
+}
+
+fn open_engine<S: Store>(store: &mut S, config: &Config, registry: &Arc<Registry>) -> Result<Engine, OpenError> {
+    let origin = random_origin().map_err(|error| OpenError::System(format!("random numbers: {error}")))?;
+    let mut engine = Engine::open(config.clone(), registry.clone(), &*store, origin, Planted::none())?;
+    engine.seal();
+    if !engine.batch().is_empty() {
+        store.commit(engine.batch())?;
+    }
+    engine.committed(&*store, now())?;
+    Ok(engine)
+}
+
+fn first_view<S: Store>(store: &S, engine: &Engine, registry: &Arc<Registry>) -> View {
+    View {
+        read: Arc::new(store.snapshot()),
+        catalog: Arc::new(engine.catalog().clone()),
+        lineages: Arc::new(engine.lineages().clone()),
+        vector: Arc::new(engine.durable_vector()),
+        full: Arc::new(engine.durable_full().clone()),
+        index: engine.durable_index(),
+        registry: registry.clone(),
+    }
+}
+
+/// Why the loop ends.
+enum End {
+    Stopped,
+    Failed(StoreError),
+}
+
+impl<S: Store> Writer<S> {
+    fn run(&mut self) {
+        let mut tick_at = Instant::now();
+        let end = loop {
+            let deadline = if self.engine.wants_turn() { Instant::now() } else { tick_at };
+            let mut commands = self.queue.take(deadline);
+            let ticking = Instant::now() >= tick_at;
+            if ticking {
+                tick_at = Instant::now() + TICK;
+                self.engine.handle_tick(now());
+            }
+            if let Err(end) = self.turn(&mut commands) {
+                break end;
+            }
+        };
+        if let End::Failed(error) = end {
+            tracing::error!(%error, "the store failed: nothing is written any more until the database is opened again");
+            for (_, done) in std::mem::take(&mut self.tickets) {
+                done(Err(WriteError::Unknown(error.to_string())));
+            }
+        }
+    }
+
+    fn turn(&mut self, commands: &mut VecDeque<Command>) -> Result<(), End> {
+        while let Some(command) = commands.pop_front() {
+            if let Command::Stop { clean } = command {
+                return Err(self.stop(clean));
+            }
+            if let Command::Status { done } = command {
+                // A status speaks of what is on disk.
+                self.cycle()?;
+                done(self.status());
+                continue;
+            }
+            if let Err(error) = self.handle(command) {
+                return Err(End::Failed(error));
+            }
+            if self.engine.wants_commit() {
+                self.cycle()?;
+            }
+        }
+        self.cycle()
+    }
+
+    fn stop(&mut self, clean: bool) -> End {
+        if clean {
+            self.engine.request_checkpoint();
+            for _ in 0..STOP_ROUNDS {
+                if let Err(end) = self.cycle() {
+                    return end;
+                }
+            }
+        }
+        for (_, done) in std::mem::take(&mut self.tickets) {
+            done(Err(WriteError::Closed));
+        }
+        End::Stopped
+    }
+
+    fn handle(&mut self, command: Command) -> Result<(), StoreError> {
+        let time = now();
+        match command {
+            Command::Write { write, done } => return self.write(time, &write, done),
+            Command::Connected { peer, region, origin, id, outbox } => {
+                self.engine.handle_connected(time, &peer, &region, origin);
+                self.connections.insert(peer, (id, outbox));
+            }
+            Command::Disconnected { peer, id } => self.disconnected(&peer, id),
+            Command::Message { peer, id, message, permit } => {
+                if self.connections.get(&peer).is_some_and(|(current, _)| *current == id) {
+                    if time.mono_ms < self.full_until_ms && matches!(message, Message::Transactions(_)) {
+                        self.engine.handle_lost(&peer);
+                    } else {
+                        self.engine.handle_message(&self.store, time, &peer, message)?;
+                    }
+                }
+                drop(permit);
+            }
+            Command::Adopt { cluster, region, node, done } => {
+                let adopted = self.engine.adopt(&self.store, &cluster, &region, &node);
+                if adopted.is_ok() {
+                    (self.config.cluster, self.config.region, self.config.node) = (cluster, region, node);
+                }
+                done(adopted.map_err(|error| error.to_string()));
+            }
+            Command::Status { .. } | Command::Stop { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, time: anabranch_engine::Time, write: &Write, done: Done) -> Result<(), StoreError> {
+        if time.mono_ms < self.full_until_ms {
+            done(Err(WriteError::DiskFull));
+            return Ok(());
+        }
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, done);
+        self.engine.handle_write(&self.store, time, self.next_ticket, write)
+    }
+
+    fn disconnected(&mut self, peer: &str, id: ConnectionId) {
+        if self.connections.get(peer).is_some_and(|(current, _)| *current == id) {
+            self.connections.remove(peer);
+            self.engine.handle_disconnected(peer);
+        }
+    }
+
+    /// Commits what was handled, publishes it, carries out what follows.
+    fn cycle(&mut self) -> Result<(), End> {
+        self.engine.seal();
+        let changed = !self.engine.batch().is_empty();
+        if changed {
+            let started = Instant::now();
+            match self.store.commit(self.engine.batch()) {
+                Ok(()) => self.metrics.committed(started.elapsed()),
+                Err(error) if error.kind == StoreErrorKind::Full => return self.disk_full(&error),
+                Err(error) => return Err(End::Failed(error)),
+            }
+        }
+        self.engine.committed(&self.store, now()).map_err(End::Failed)?;
+        if changed {
+            self.publish();
+        }
+        self.carry_out();
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let last = self.published.view();
+        let version = self.engine.catalog().version();
+        let catalog = if version == self.catalog_version {
+            last.catalog.clone()
+        } else {
+            Arc::new(self.engine.catalog().clone())
+        };
+        self.catalog_version = version;
+        let lineages = self.engine.lineages();
+        let known = lineages.iter().count() == last.lineages.iter().count();
+        self.published.publish(View {
+            read: Arc::new(self.store.snapshot()),
+            catalog,
+            lineages: if known { last.lineages.clone() } else { Arc::new(lineages.clone()) },
+            vector: Arc::new(self.engine.durable_vector()),
+            full: Arc::new(self.engine.durable_full().clone()),
+            index: self.engine.durable_index(),
+            registry: self.registry.clone(),
+        });
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Reply { ticket, answer } => self.answer(ticket, answer),
+                Output::Send { peer, message } => self.send(&peer, message),
+                Output::Disconnect { peer, reason } => {
+                    tracing::warn!(peer, reason, "peer does not follow the protocol: connection closed");
+                    self.drop_connection(&peer);
+                }
+                Output::Alarm(alarm) => report(&alarm),
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: u64, answer: Result<Written, Refusal>) {
+        self.metrics.writes.fetch_add(1, Ordering::Relaxed);
+        if let Some(done) = self.tickets.remove(&ticket) {
+            done(answer.map_err(WriteError::Refused));
+        }
+    }
+
+    fn send(&mut self, peer: &str, message: Message) {
+        let Some((_, outbox)) = self.connections.get(peer) else { return };
+        if outbox.try_send(message).is_err() {
+            tracing::info!(peer, "peer takes nothing more: connection closed, it will be sent what it lacks later");
+            self.drop_connection(peer);
+        }
+    }
+
+    /// Dropping the outbox ends the connection's tasks.
+    fn drop_connection(&mut self, peer: &str) {
+        self.connections.remove(peer);
+        self.engine.handle_disconnected(peer);
+    }
+
+    /// Nothing of the batch is on disk: what was handled is forgotten, what waited is refused, and the engine starts
+    /// again from the store. Reads go on; writes are tried again in a while.
+    fn disk_full(&mut self, error: &StoreError) -> Result<(), End> {
+        tracing::warn!(%error, "no space left: writes are refused until there is");
+        for (_, done) in std::mem::take(&mut self.tickets) {
+            done(Err(WriteError::DiskFull));
+        }
+        self.connections.clear();
+        self.full_until_ms = now().mono_ms + FULL_PAUSE_MS;
+        let origin = random_origin().map_err(|error| End::Failed(StoreError::corrupt(error.to_string())))?;
+        let (config, registry) = (self.config.clone(), self.registry.clone());
+        self.past = self.counters();
+        self.engine = Engine::open(config, registry, &self.store, origin, Planted::none()).map_err(End::Failed)?;
+        Ok(())
+    }
+
+    fn counters(&self) -> Counters {
+        let (past, now) = (self.past, self.engine.status(now()).counters);
+        Counters {
+            applied: past.applied + now.applied,
+            sent: past.sent + now.sent,
+            duplicates: past.duplicates + now.duplicates,
+            copies: past.copies + now.copies,
+            counters_reused: past.counters_reused + now.counters_reused,
+            buffer_overflows: past.buffer_overflows + now.buffer_overflows,
+            stamps_ahead: past.stamps_ahead + now.stamps_ahead,
+            digest_mismatches: past.digest_mismatches + now.digest_mismatches,
+        }
+    }
+
+    fn status(&self) -> anabranch_engine::Status {
+        anabranch_engine::Status { counters: self.counters(), ..self.engine.status(now()) }
+    }
+}
+
+fn report(alarm: &Alarm) {
+    match alarm {
+        Alarm::DigestMismatch { .. } | Alarm::OriginParked { .. } | Alarm::OwnOriginAhead { .. } => {
+            tracing::error!("{alarm}");
+        }
+        Alarm::StampAhead { .. } | Alarm::ClockSkew { .. } => tracing::warn!("{alarm}"),
+    }
+}

@@ -1,0 +1,156 @@
+//! One connection: hello, then messages in both directions until it ends.
+
+use super::Shared;
+use super::peers::{NotAdmitted, codes};
+use crate::driver::{Command, ConnectionId};
+use anabranch_protocol::{Hello, Message, Role};
+use anabranch_transport::{Connection, FrameReceiver, FrameSender};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many messages wait for a peer; the engine's window bounds their bytes.
+const OUTBOX: usize = 1_024;
+/// How many bytes of one peer's messages wait for the writer.
+const INBOX_BYTES: usize = 8 << 20;
+/// How many messages go out in one write.
+const BURST: usize = 64;
+
+/// Who dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Dialled {
+        /// Whoever of the cluster answers at that address is a peer.
+        by_address: bool,
+    },
+    Accepted,
+}
+
+pub(super) async fn run(shared: Arc<Shared>, connection: Connection, side: Side) {
+    let peer = connection.peer().node.clone();
+    match greet(&shared, &connection, side).await {
+        Ok((hello, sender, receiver)) => serve(&shared, &connection, side, hello, sender, receiver).await,
+        Err(reason) => {
+            tracing::warn!(peer, reason, "connection refused");
+            connection.close(codes::PROTOCOL, &reason);
+        }
+    }
+}
+
+async fn greet(
+    shared: &Shared,
+    connection: &Connection,
+    side: Side,
+) -> Result<(Hello, FrameSender, FrameReceiver), String> {
+    let names = shared.database.names();
+    let status = shared.database.status_async().await.ok_or("the database is closed")?;
+    let (cluster, region, node) = (names.cluster.clone(), names.region.clone(), names.node.clone());
+    let ours = Hello { cluster, region, node, role: Role::Leader, origin: status.origin }.encode();
+    let exchange = async {
+        let (mut sender, mut receiver) = match side {
+            Side::Dialled { .. } => connection.open().await,
+            Side::Accepted => connection.accept_stream().await,
+        }
+        .map_err(|error| error.to_string())?;
+        sender.send(&ours).await.map_err(|error| error.to_string())?;
+        let frame = receiver.recv().await.map_err(|error| error.to_string())?;
+        let frame = frame.ok_or("the peer said nothing")?;
+        let hello = Hello::decode(&frame).map_err(|error| error.to_string())?;
+        Ok::<_, String>((hello, sender, receiver))
+    };
+    let late = |_| Err("no hello in time".to_owned());
+    let (hello, sender, receiver) = tokio::time::timeout(HELLO_TIMEOUT, exchange).await.unwrap_or_else(late)?;
+    let name = connection.peer();
+    if (&hello.cluster, &hello.region, &hello.node) != (&name.cluster, &name.region, &name.node) {
+        let said = format!("{}/{}/{}", hello.cluster, hello.region, hello.node);
+        return Err(format!("it says that it is {said}, its certificate that it is {name}"));
+    }
+    Ok((hello, sender, receiver))
+}
+
+async fn serve(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    side: Side,
+    hello: Hello,
+    sender: FrameSender,
+    receiver: FrameReceiver,
+) {
+    let peer = hello.node.clone();
+    let own = shared.database.names().node.clone();
+    let dialler = if side == Side::Accepted { &peer } else { &own };
+    let preferred = *dialler == *own.as_str().min(peer.as_str());
+    let by_address = side == Side::Dialled { by_address: true };
+    let id = match shared.peers.admit(connection, hello.origin, preferred, by_address) {
+        Ok(id) => id,
+        Err(NotAdmitted::Duplicate) => return connection.close(codes::REPLACED, "there is a connection already"),
+        Err(NotAdmitted::Unknown) => {
+            tracing::warn!(peer, "connection refused: this node is not among the configured peers");
+            return connection.close(codes::NOT_A_PEER, "this node is not among the configured peers");
+        }
+        Err(NotAdmitted::OtherRegion) => {
+            tracing::warn!(peer, region = hello.region, "connection refused: configured with another region");
+            return connection.close(codes::NOT_A_PEER, "this node is configured with another region");
+        }
+    };
+    let (outbox, messages) = mpsc::channel(OUTBOX);
+    let (region, origin) = (hello.region, hello.origin);
+    let connected = Command::Connected { peer: peer.clone(), region, origin, id, outbox };
+    if shared.database.queue().push(connected).is_ok() {
+        tracing::info!(peer, "connected");
+        tokio::spawn(send(connection.clone(), sender, messages));
+        let reason = receive(shared, connection, &peer, id, receiver).await;
+        tracing::info!(peer, reason, "disconnected");
+    }
+    // Both sides of the connection end with it, whoever noticed first.
+    connection.close(codes::STOPPED, "closed");
+    shared.peers.release(&peer, id);
+    // A closed database has forgotten its peers already.
+    let _ = shared.database.queue().push(Command::Disconnected { peer, id });
+}
+
+/// Writes what the outbox brings, until it closes.
+async fn send(connection: Connection, mut sender: FrameSender, mut messages: mpsc::Receiver<Message>) {
+    let mut burst = Vec::with_capacity(BURST);
+    while messages.recv_many(&mut burst, BURST).await > 0 {
+        let frames: Vec<Vec<u8>> = burst.drain(..).map(|message| message.encode()).collect();
+        if let Err(error) = sender.send_many(&frames).await {
+            tracing::debug!(%error, "sending ended");
+            return;
+        }
+    }
+    connection.close(codes::SLOW, "closed by the node");
+}
+
+/// Hands what comes to the writer, no more than fits; says why it ended.
+async fn receive(
+    shared: &Shared,
+    connection: &Connection,
+    peer: &str,
+    id: ConnectionId,
+    mut receiver: FrameReceiver,
+) -> String {
+    let room = Arc::new(Semaphore::new(INBOX_BYTES));
+    loop {
+        let frame = match receiver.recv().await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return "the peer ended its stream".to_owned(),
+            Err(error) => return error.to_string(),
+        };
+        let bytes = frame.len().min(INBOX_BYTES) as u32;
+        let Ok(permit) = room.clone().acquire_many_owned(bytes).await else { return "stopped".to_owned() };
+        let message = match Message::decode(&frame) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::warn!(peer, %error, "peer does not follow the protocol: connection closed");
+                connection.close(codes::PROTOCOL, &error.to_string());
+                return error.to_string();
+            }
+        };
+        let command = Command::Message { peer: peer.to_owned(), id, message, permit };
+        if shared.database.queue().push(command).is_err() {
+            return "the database is closed".to_owned();
+        }
+    }
+}

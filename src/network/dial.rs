@@ -1,0 +1,67 @@
+//! Dialling a peer, again and again while it is not connected.
+
+use super::Shared;
+use super::connection::{self, Side};
+use anabranch_transport::Connection;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one attempt may take: longer ones are better begun anew.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// Attempts are at most this far apart.
+const PAUSE_MS: u64 = 1_000;
+/// The node that is not to keep the connection when both dial waits a little, so that both seldom do.
+const YIELD: Duration = Duration::from_millis(250);
+
+pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, addr: String) {
+    let own = shared.database.names().node.clone();
+    let mut met = node.clone();
+    loop {
+        if let Some(met) = &met {
+            shared.peers.disconnected(met).await;
+            if *met < own {
+                tokio::time::sleep(YIELD).await;
+                if shared.peers.is_connected(met) {
+                    continue;
+                }
+            }
+        }
+        match attempt(&shared, node.as_deref(), &addr).await {
+            Ok(connection) => {
+                met = Some(connection.peer().node.clone());
+                let side = Side::Dialled { by_address: node.is_none() };
+                connection::run(shared.clone(), connection, side).await;
+            }
+            Err(problem) => note(&shared, met.as_deref(), &addr, &problem),
+        }
+        if shared.database.is_closed() {
+            return;
+        }
+        tokio::time::sleep(jittered()).await;
+    }
+}
+
+async fn attempt(shared: &Shared, node: Option<&str>, addr: &str) -> Result<Connection, String> {
+    let dial = async {
+        let mut found =
+            tokio::net::lookup_host(addr).await.map_err(|error| format!("cannot resolve {addr}: {error}"))?;
+        let target = found.next().ok_or_else(|| format!("{addr} has no address"))?;
+        shared.endpoint.dial(target, node).await.map_err(|error| error.to_string())
+    };
+    let late = |_| Err(format!("{addr} does not answer"));
+    tokio::time::timeout(ATTEMPT, dial).await.unwrap_or_else(late)
+}
+
+/// One line per episode, not one per attempt.
+fn note(shared: &Shared, node: Option<&str>, addr: &str, problem: &str) {
+    let name = node.unwrap_or(addr);
+    if shared.peers.note_problem(name, problem) {
+        tracing::warn!(peer = name, problem, "peer cannot be reached: dialling on");
+    }
+}
+
+/// Between half a pause and a whole one, so that peers that lost each other do not all dial at once.
+fn jittered() -> Duration {
+    let random = getrandom::u32().unwrap_or(0);
+    Duration::from_millis(PAUSE_MS / 2 + u64::from(random) % (PAUSE_MS / 2))
+}

@@ -1,0 +1,143 @@
+//! Syncing with other replicas: dialling, accepting, and carrying messages between connections and the writer.
+
+mod connection;
+mod dial;
+mod peers;
+mod sync;
+
+pub use peers::{PeerConfig, PeerState};
+pub use sync::{Sync, SyncBuilder};
+
+use crate::database::{Database, Names};
+use anabranch_transport::{BindError, Endpoint, Identity, Limits};
+use peers::Peers;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How a database takes part in its cluster.
+#[derive(Clone)]
+pub struct NetworkConfig {
+    /// Who this node is, and whom it trusts.
+    pub identity: Arc<Identity>,
+    /// The UDP address to listen at; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Limits of connections.
+    pub limits: Limits,
+}
+
+/// Why a database cannot take part in its cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The address cannot be listened at.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificate names another node than the database.
+    #[error("the certificate is for {certificate}, the database belongs to {database} (cluster/region/node)")]
+    WrongIdentity {
+        /// Whom the certificate is for.
+        certificate: String,
+        /// To whom the database belongs.
+        database: String,
+    },
+    /// The operating system or the database refused.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A database that takes part in its cluster, until this is dropped.
+pub struct Network {
+    shared: Arc<Shared>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// What all tasks of a network share.
+struct Shared {
+    database: Database,
+    endpoint: Endpoint,
+    peers: Peers,
+}
+
+impl Network {
+    /// Listens, and accepts peers that were added.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn start(database: &Database, config: NetworkConfig) -> Result<Self, NetworkError> {
+        claim(database, &config.identity)?;
+        let built = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("anabranch-network")
+            .enable_all()
+            .build();
+        let runtime = built.map_err(|error| NetworkError::Other(format!("cannot start network threads: {error}")))?;
+        let endpoint = {
+            let _inside = runtime.enter();
+            Endpoint::bind(config.listen, config.identity, config.limits)?
+        };
+        let shared = Arc::new(Shared { database: database.clone(), endpoint, peers: Peers::default() });
+        runtime.spawn(accept(shared.clone()));
+        Ok(Self { shared, runtime: Some(runtime) })
+    }
+
+    /// The UDP address that it listens at.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.endpoint.local_addr()
+    }
+
+    /// Accepts a peer, and dials it if it has an address, again and again while it is not connected.
+    pub fn add_peer(&self, peer: PeerConfig) {
+        if let Some(node) = &peer.node {
+            self.shared.peers.add(node, peer.region.as_deref());
+        }
+        if let (Some(runtime), Some(addr)) = (&self.runtime, peer.addr) {
+            runtime.spawn(dial::keep_dialling(self.shared.clone(), peer.node, addr));
+        }
+    }
+
+    /// The peers that were added or met, and how the connection to each is.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerState> {
+        self.shared.peers.states()
+    }
+
+    /// Closes all connections, politely if that is quick.
+    pub async fn stop(&self) {
+        self.shared.endpoint.close().await;
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.shared.peers.close_all();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The database must belong to the node that the certificate names; one that belongs to nobody yet does from now on.
+fn claim(database: &Database, identity: &Identity) -> Result<(), NetworkError> {
+    let name = identity.name();
+    let ours = Names { cluster: name.cluster.clone(), region: name.region.clone(), node: name.node.clone() };
+    let have = database.names();
+    if *have == ours {
+        return Ok(());
+    }
+    if have.cluster.is_empty() {
+        return database.adopt(ours).map_err(NetworkError::Other);
+    }
+    let show = |names: &Names| format!("{}/{}/{}", names.cluster, names.region, names.node);
+    Err(NetworkError::WrongIdentity { certificate: show(&ours), database: show(&have) })
+}
+
+async fn accept(shared: Arc<Shared>) {
+    while let Some(accepted) = shared.endpoint.accept().await {
+        match accepted {
+            Ok(connection) => {
+                tokio::spawn(connection::run(shared.clone(), connection, connection::Side::Accepted));
+            }
+            Err(error) => tracing::info!(%error, "a connection was refused"),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Black-box tests of the library's public API.
+
+mod replication;
+mod structure;
+mod support;
