@@ -78,8 +78,15 @@ impl Lineages {
     /// transaction of an origin depends on what it continues.
     #[must_use]
     pub fn compact(&self, vector: &VersionVector) -> VersionVector {
+        self.compact_for(vector, vector)
+    }
+
+    /// As [`Lineages::compact`], for a reader that has applied `known`: leaves out only what origins imply whose lineage
+    /// the reader has. To anybody else the rest would stay hidden.
+    #[must_use]
+    pub fn compact_for(&self, vector: &VersionVector, known: &VersionVector) -> VersionVector {
         let mut compact = vector.clone();
-        for (origin, _) in vector.iter() {
+        for (origin, _) in vector.iter().filter(|(origin, _)| known.get(*origin) > 0) {
             let Some((previous, last)) = self.get(origin).and_then(|lineage| lineage.previous) else { continue };
             if vector.get(previous) <= last {
                 compact.set(previous, 0);
@@ -128,6 +135,16 @@ mod tests {
         let compact = lineages.compact(&full);
         assert_eq!(compact, vector(&[(3, 1), (9, 2)]));
         assert_eq!(lineages.expand(&compact), full);
+    }
+
+    #[test]
+    fn a_reader_without_the_lineage_is_told_everything() {
+        let mut lineages = Lineages::default();
+        lineages.insert(Origin(1), lineage(None));
+        lineages.insert(Origin(2), lineage(Some((1, 10))));
+        let full = vector(&[(1, 10), (2, 4)]);
+        assert_eq!(lineages.compact_for(&full, &vector(&[])), full);
+        assert_eq!(lineages.compact_for(&full, &vector(&[(1, 10), (2, 1)])), vector(&[(2, 4)]));
     }
 
     #[test]

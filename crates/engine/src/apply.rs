@@ -3,15 +3,17 @@
 //! Rows superseded go; rows added come unless the operation was applied before; sums are folded unless it was; the
 //! lower stamp of two copies stands. Nothing is ever refused here: what cannot be applied parks its collection.
 
-use crate::catalog::{Catalog, Creation, RESOLVERS};
+use crate::actors;
+use crate::catalog::{Catalog, Creation, RESOLVERS, default_resolver};
 use crate::digest::{self, Deltas, Place};
-use crate::keys::{self, RowValue, meta};
+use crate::keys::{self, meta};
 use crate::mutant::{Mutant, Planted};
 use crate::record::Record;
+use crate::rows::{self, RowValue, Subkey};
 use crate::state::{self, State};
 use crate::store::{Space, StoreError};
 use crate::view::{KeyRows, View};
-use anabranch_causality::{Actor, Dot, Effect, Hlc, Kind, OperationId, Tag, Transaction, Writer};
+use anabranch_causality::{Dot, Effect, Hlc, Kind, OperationId, Tag, Transaction, Writer};
 use anabranch_resolvers::{Registry, Resolver};
 use std::sync::Arc;
 
@@ -33,7 +35,7 @@ pub(crate) fn apply(
     bytes: &[u8],
     planted: Planted,
 ) -> Result<Applied, StoreError> {
-    let applied = note_operation(view, transaction)?;
+    let applied = actors::note(view, transaction)?;
     let mut deltas = Deltas::default();
     park_unknown(state, registry, view, transaction);
     let mut step = Step { registry, planted, dot: transaction.dot, hlc: transaction.hlc, deltas: &mut deltas };
@@ -50,26 +52,6 @@ pub(crate) fn apply(
     view.append(state.next_index, Record { copy: applied.copy, deltas, transaction: bytes }.encode());
     state.next_index += 1;
     Ok(applied)
-}
-
-/// Whether this is the first copy of its operation; remembers that it was applied. A leader's own operations have one
-/// copy only: their dot says all.
-fn note_operation(view: &mut View<'_>, transaction: &Transaction) -> Result<Applied, StoreError> {
-    let Actor::Session(session) = transaction.operation.actor else { return Ok(Applied::default()) };
-    let key = keys::actor_key(&session, &transaction.operation);
-    if view.get(Space::Actors, &key)?.is_some() {
-        return Ok(Applied { copy: true, counter_reused: false });
-    }
-    let counter = keys::actor_counter(&session, transaction.operation.counter);
-    let mut counter_reused = false;
-    crate::store::Read::scan(&view.reader(), Space::Actors, &counter, &keys::after(&counter), &mut |_, _| {
-        counter_reused = true;
-        std::ops::ControlFlow::Break(())
-    })?;
-    let mut writer = Writer::new();
-    writer.u64(transaction.dot.origin.0).varint(transaction.dot.seq);
-    view.set(Space::Actors, key, Some(writer.into_bytes()));
-    Ok(Applied { copy: false, counter_reused })
 }
 
 /// Parks the collections of which something in the transaction cannot be applied, before any of it is applied.
@@ -176,7 +158,7 @@ impl Step<'_> {
             if copy {
                 self.lower_stamp(view, place, &add.subkey, &tag)?;
             } else {
-                self.put(view, place, &add.subkey, &tag, &add.payload);
+                self.put(view, place, &add.subkey, &tag, &add.payload)?;
             }
         }
         if !copy {
@@ -195,18 +177,24 @@ impl Step<'_> {
         if self.planted.is(Mutant::LoseSupersession) && tag.position == 0 && self.dot.seq.is_multiple_of(3) {
             return Ok(());
         }
-        let key = keys::row_key(place.id, place.key, subkey, tag);
-        let Some(bytes) = view.get(Space::Rows, &key)? else { return Ok(()) };
-        let row = RowValue::decode(&bytes)?;
-        self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), row.payload));
-        view.set(Space::Rows, key, None);
+        if let Some(row) = Subkey::new(view, place.id, place.key, subkey).remove(tag)? {
+            self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
+        }
         Ok(())
     }
 
-    fn put(&mut self, view: &mut View<'_>, place: Place<'_>, subkey: &[u8], tag: &Tag, payload: &[u8]) {
+    fn put(
+        &mut self,
+        view: &mut View<'_>,
+        place: Place<'_>,
+        subkey: &[u8],
+        tag: &Tag,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
         self.deltas.add(Self::bucket(place), place.hash(subkey, Some((tag, self.hlc.0)), payload));
-        let row = RowValue { stamp: self.hlc, origin: self.dot.origin, seq: self.dot.seq, payload };
-        view.set(Space::Rows, keys::row_key(place.id, place.key, subkey, tag), Some(row.encode()));
+        let (origin, seq) = (self.dot.origin, self.dot.seq);
+        let row = RowValue { stamp: self.hlc, origin, seq, payload: payload.to_vec() };
+        Subkey::new(view, place.id, place.key, subkey).put(tag, row)
     }
 
     /// A second copy adds nothing; if the row is still there and the copy's stamp is lower, that stamp stands.
@@ -217,15 +205,13 @@ impl Step<'_> {
         subkey: &[u8],
         tag: &Tag,
     ) -> Result<(), StoreError> {
-        let key = keys::row_key(place.id, place.key, subkey, tag);
-        let Some(bytes) = view.get(Space::Rows, &key)? else { return Ok(()) };
-        let row = RowValue::decode(&bytes)?;
-        if self.hlc < row.stamp {
-            let payload = row.payload.to_vec();
-            self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &payload));
-            self.put(view, place, subkey, tag, &payload);
+        match Subkey::new(view, place.id, place.key, subkey).get(tag)? {
+            Some(row) if self.hlc < row.stamp => {
+                self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
+                self.put(view, place, subkey, tag, &row.payload)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn fold(
@@ -237,14 +223,14 @@ impl Step<'_> {
         resolver: &Arc<dyn Resolver>,
     ) -> Result<(), StoreError> {
         let key = keys::subkey_prefix(place.id, place.key, subkey);
-        let before = view.get(Space::Rows, &key)?;
+        let before = rows::sum(&view.reader(), &key)?;
         let folded = resolver.fold(before.as_deref(), change);
         let after = folded.map_err(|error| StoreError::corrupt(format!("the sum of {}: {error}", place.key)))?;
         if let Some(before) = before {
             self.deltas.remove(Self::bucket(place), place.hash(subkey, None, &before));
         }
         self.deltas.add(Self::bucket(place), place.hash(subkey, None, &after));
-        view.set(Space::Rows, key, Some(after));
+        view.set(Space::Rows, key, Some(rows::encode_sum(&after)));
         Ok(())
     }
 }
@@ -262,8 +248,9 @@ pub(crate) fn adopt_resolver(
     let rows = KeyRows::new(&reader, id, name);
     let outcome = lww.value(&rows, usize::MAX).map_err(|_| rows.cause())?;
     let named = outcome.and_then(|outcome| outcome.value.as_str().map(str::to_owned));
-    if let (Some(collection), Some(named)) = (catalog.get_mut(name, Kind::REGISTER), named) {
-        collection.resolver = named;
+    if let Some(collection) = catalog.get_mut(name, Kind::REGISTER) {
+        // The row can go: retries of two declarations at two leaders can supersede each other.
+        collection.resolver = named.unwrap_or_else(|| default_resolver(Kind::REGISTER));
     }
     Ok(())
 }

@@ -151,7 +151,7 @@ pub(crate) enum Creation {
 }
 
 /// The resolver of a collection whose rows say nothing else: the kind's only one, or `lww`.
-fn default_resolver(kind: Kind) -> String {
+pub(crate) fn default_resolver(kind: Kind) -> String {
     if kind == Kind::REGISTER { "lww".to_owned() } else { kind.to_string() }
 }
 

@@ -1,5 +1,6 @@
 //! The engine: one replica as a state machine.
 
+use crate::cache::RowCache;
 use crate::incoming::{Incoming, Waiting};
 use crate::mutant::{Mutant, Planted};
 use crate::outgoing::Outgoing;
@@ -13,6 +14,7 @@ use crate::{keys, status};
 use anabranch_causality::{Dot, HlcClock, Origin, ShardId, VersionVector};
 use anabranch_protocol::{Ack, Message};
 use anabranch_resolvers::Registry;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -84,8 +86,10 @@ pub struct Engine {
     /// What others' transactions were applied since our last one.
     pub(crate) changed: VersionVector,
     pub(crate) batch: Batch,
+    pub(crate) cache: RefCell<RowCache>,
     pub(crate) checkpoint_due: bool,
     pub(crate) fresh: Vec<(u64, Dot, Vec<u8>)>,
+    pub(crate) fresh_bytes: usize,
     pub(crate) gated: Vec<Output>,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) durable: VersionVector,
@@ -236,8 +240,10 @@ impl Engine {
             clock,
             changed: VersionVector::new(),
             batch: Batch::default(),
+            cache: RefCell::default(),
             checkpoint_due: false,
             fresh: Vec::new(),
+            fresh_bytes: 0,
             gated: Vec::new(),
             outputs: VecDeque::new(),
             tail: Tail::default(),
@@ -324,7 +330,7 @@ impl Engine {
     /// Whether the batch has grown so large that it should be committed before more is handled.
     #[must_use]
     pub fn wants_commit(&self) -> bool {
-        self.batch.rows.len() > 50_000 || self.fresh.iter().map(|(_, _, bytes)| bytes.len()).sum::<usize>() > 8 << 20
+        self.batch.rows.len() > 50_000 || self.fresh_bytes > 8 << 20
     }
 
     /// Whether there is more to send than one turn allowed: call [`Engine::committed`] again soon.
@@ -365,10 +371,15 @@ impl Engine {
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     pub fn committed(&mut self, store: &dyn Read, time: Time) -> Result<(), StoreError> {
-        self.batch = Batch::default();
+        for ((space, key), value) in std::mem::take(&mut self.batch).rows {
+            if space == Space::Rows {
+                self.cache.get_mut().put(key, value);
+            }
+        }
         for (index, dot, bytes) in std::mem::take(&mut self.fresh) {
             self.tail.push(Entry { index, dot, bytes });
         }
+        self.fresh_bytes = 0;
         self.outputs.extend(std::mem::take(&mut self.gated));
         if self.durable_index != self.state.next_index {
             self.durable.clone_from(&self.state.vector);
@@ -380,24 +391,29 @@ impl Engine {
         }
         let peers: Vec<String> = self.peers.keys().cloned().collect();
         for peer in peers {
-            self.acknowledge(&peer);
+            self.acknowledge(&peer, time);
             self.pump(store, &peer)?;
         }
         Ok(())
     }
 
-    fn acknowledge(&mut self, name: &str) {
-        let vector = self.state.lineages.compact(&self.durable);
+    fn acknowledge(&mut self, name: &str, time: Time) {
         let drained = self.waiting.count == 0;
         let want = self.relays.wanted_of(name);
         let parked = self.parked_origins.keys().copied().collect();
         let Some(peer) = self.peers.get_mut(name) else { return };
         // What was dropped is asked for again when there is room: else it would only be dropped again.
-        let rewind = peer.incoming.rewind_due && (drained || peer.incoming.ack_due);
+        let may_rewind = time.mono_ms >= peer.incoming.rewind_at_ms;
+        let rewind = peer.incoming.rewind_due && may_rewind && (drained || peer.incoming.ack_due);
         if !(std::mem::take(&mut peer.incoming.ack_due) || rewind) {
             return;
         }
-        peer.incoming.rewind_due &= !rewind;
+        if rewind {
+            peer.incoming.rewind_due = false;
+            peer.incoming.rewind_at_ms = time.mono_ms + self.config.heartbeat_ms;
+        }
+        // A peer that never saw an origin does not know what that one implies, and could not ask for it.
+        let vector = self.state.lineages.compact_for(&self.durable, &peer.outgoing.acked);
         let ack = Ack { shard: self.config.shard, vector, want, parked, rewind };
         self.outputs.push_back(Output::Send { peer: name.to_owned(), message: Message::Ack(ack) });
     }

@@ -19,6 +19,8 @@ pub(crate) struct Incoming {
     pub(crate) ack_due: bool,
     /// Something of it was lost: it must send again.
     pub(crate) rewind_due: bool,
+    /// Not before then is it asked again, on the monotonic clock: each time it sends all that we lack.
+    pub(crate) rewind_at_ms: u64,
     /// When it was last heard, on the monotonic clock.
     pub(crate) heard_ms: u64,
     /// How far its wall clock is ahead of ours, in milliseconds, as last heard.

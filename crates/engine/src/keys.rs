@@ -1,7 +1,7 @@
 //! How state is laid out in the store's spaces. The bytes are written down in `docs/formats.md`.
 
 use crate::store::StoreError;
-use anabranch_causality::{DecodeError, Hlc, OperationId, Origin, Reader, SessionId, Tag, Writer};
+use anabranch_causality::{Origin, Reader, SessionId, Tag};
 
 /// A collection's number in this replica's store. Another replica numbers its collections differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,14 +28,6 @@ pub fn subkey_prefix(id: CollectionId, key: &str, subkey: &[u8]) -> Vec<u8> {
     let mut bytes = key_prefix(id, key);
     escape(&mut bytes, subkey);
     bytes
-}
-
-/// The key of a row.
-#[must_use]
-pub fn row_key(id: CollectionId, key: &str, subkey: &[u8], tag: &Tag) -> Vec<u8> {
-    let mut writer = Writer::append_to(subkey_prefix(id, key, subkey));
-    tag.encode(&mut writer);
-    writer.into_bytes()
 }
 
 /// The first key after all that start with `prefix`; empty when there is none.
@@ -92,7 +84,7 @@ pub fn split_key(bytes: &[u8]) -> Result<(String, &[u8]), StoreError> {
     Ok((key, rest))
 }
 
-/// The subkey and the tag from what [`split_key`] left; no tag for a sum.
+/// The subkey and the tag from what [`split_key`] left; no tag for a slot or a sum.
 ///
 /// # Errors
 /// [`StoreError`] when the bytes cannot be that.
@@ -107,61 +99,16 @@ pub fn split_subkey(rest: &[u8]) -> Result<(Vec<u8>, Option<Tag>), StoreError> {
     Ok((subkey, Some(tag.map_err(|error| StoreError::corrupt(error.to_string()))?)))
 }
 
-/// What is stored under a row's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowValue<'a> {
-    /// The lowest stamp among the operation's copies.
-    pub stamp: Hlc,
-    /// Where the copy with that stamp was sequenced.
-    pub origin: Origin,
-    /// Its sequence number there.
-    pub seq: u64,
-    /// What the row holds.
-    pub payload: &'a [u8],
-}
-
-impl<'a> RowValue<'a> {
-    /// The bytes to store.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(26 + self.payload.len());
-        writer.u64(self.stamp.0).u64(self.origin.0).varint(self.seq).raw(self.payload);
-        writer.into_bytes()
-    }
-
-    /// Reads what [`RowValue::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the bytes cannot be that.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, StoreError> {
-        let mut reader = Reader::new(bytes);
-        let mut read = || -> Result<Self, DecodeError> {
-            let (stamp, origin) = (Hlc(reader.u64("stamp")?), Origin(reader.u64("origin")?));
-            let seq = reader.varint("sequence number")?;
-            Ok(Self { stamp, origin, seq, payload: reader.rest() })
-        };
-        read().map_err(|error| StoreError::corrupt(format!("a row's value: {error}")))
-    }
-}
-
-/// The prefix of all operations of a session.
+/// The row of a session: the highest counter seen of it, now and then.
 #[must_use]
-pub fn actor_prefix(session: &SessionId) -> Vec<u8> {
+pub fn session_key(session: &SessionId) -> Vec<u8> {
     session.0.to_vec()
 }
 
-/// The prefix of all operations of a session with one counter.
+/// The row of a session's operations with one counter: nearly always one.
 #[must_use]
-pub fn actor_counter(session: &SessionId, counter: u64) -> Vec<u8> {
+pub fn actor_key(session: &SessionId, counter: u64) -> Vec<u8> {
     [session.0.as_slice(), &counter.to_be_bytes()].concat()
-}
-
-/// The row that says that an operation of a session was applied.
-#[must_use]
-pub fn actor_key(session: &SessionId, operation: &OperationId) -> Vec<u8> {
-    let mut bytes = actor_counter(session, operation.counter);
-    bytes.extend_from_slice(&operation.hash.to_be_bytes());
-    bytes
 }
 
 /// The row that says where in the log an origin's transaction with that number (and some after it) is.
@@ -189,7 +136,7 @@ pub mod meta {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anabranch_causality::Actor;
+    use anabranch_causality::{Actor, OperationId, Writer};
 
     #[test]
     fn row_keys_come_apart_again_and_keep_their_order() {
@@ -198,7 +145,9 @@ mod tests {
         let mut last = Vec::new();
         for (key, subkey) in [("a", &b""[..]), ("a", b"\0"), ("a", b"\0\x01x"), ("a", b"\x01"), ("a!", b""), ("b", b"")]
         {
-            let bytes = row_key(CollectionId(7), key, subkey, &tag);
+            let mut writer = Writer::append_to(subkey_prefix(CollectionId(7), key, subkey));
+            tag.encode(&mut writer);
+            let bytes = writer.into_bytes();
             assert!(bytes > last);
             assert!(bytes.starts_with(&key_prefix(CollectionId(7), key)));
             let (found, rest) = split_key(&bytes).expect("a key");

@@ -5,7 +5,9 @@
 //! output: time, randomness and bytes come in as arguments, effects go out as values. The [`store::Store`] that it
 //! needs is a trait here; implementations are elsewhere.
 
+mod actors;
 mod apply;
+mod cache;
 pub mod catalog;
 pub mod digest;
 mod engine;
@@ -19,6 +21,7 @@ mod peers;
 pub mod query;
 pub mod record;
 mod relay;
+pub mod rows;
 pub mod state;
 pub mod status;
 pub mod store;

@@ -1,5 +1,6 @@
 //! Local writes: idempotency, preparing, sequencing.
 
+use crate::actors;
 use crate::catalog::RESOLVERS;
 use crate::digest::Deltas;
 use crate::engine::{Engine, Failure, Output};
@@ -8,18 +9,13 @@ use crate::mutant::Mutant;
 use crate::query;
 use crate::store::{Read, Space, StoreError};
 use crate::time::Time;
-use crate::view::{KeyRows, View};
+use crate::view::{KeyRows, Layered, View};
 use crate::write::{Change, Refusal, Write, Written};
-use anabranch_causality::{
-    Actor, Dot, Effect, Kind, Lineage, OperationId, Origin, Reader, SessionId, Transaction, names, transaction,
-};
+use anabranch_causality::{Actor, Dot, Effect, Kind, Lineage, OperationId, SessionId, Transaction, names, transaction};
 use anabranch_resolvers::{Operation, Prepare, Rejection, Resolver};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// How far below the highest counter seen of a session a new counter may be.
-const WINDOW: u64 = 1024;
 const SESSION_MS: u64 = 7 * 24 * 3600 * 1000;
 /// How far ahead of our clock a session may have begun.
 const SESSION_AHEAD_MS: u64 = 24 * 3600 * 1000;
@@ -77,28 +73,18 @@ impl Engine {
 
     /// The answer to an operation that was applied before, if it was.
     fn known(&self, store: &dyn Read, session: SessionId, operation: OperationId) -> Result<Option<Written>, Failure> {
-        let reader = crate::view::Layered::new(store, &self.batch);
-        if let Some(bytes) = reader.get(Space::Actors, &keys::actor_key(&session, &operation))? {
-            let dot = decode_dot(&bytes, self.config.shard)?;
-            return Ok(Some(Written { dot, operation, repeated: true, incomplete: false }));
+        let reader = Layered::new(store, &self.batch);
+        let applied = actors::applied(&reader, session, operation.counter)?;
+        if let Some((_, dot)) = applied.iter().find(|(hash, _)| *hash == operation.hash) {
+            return Ok(Some(Written { dot: *dot, operation, repeated: true, incomplete: false }));
         }
-        let counter = keys::actor_counter(&session, operation.counter);
-        let mut reused = false;
-        reader.scan(Space::Actors, &counter, &keys::after(&counter), &mut |_, _| {
-            reused = true;
-            ControlFlow::Break(())
-        })?;
-        if reused {
+        if !applied.is_empty() {
             return Err(Refusal::IdempotencyKeyReused.into());
         }
-        let prefix = keys::actor_prefix(&session);
-        let mut highest = 0;
-        reader.scan_back(Space::Actors, &prefix, &keys::after(&prefix), &mut |key, _| {
-            highest = key.get(16..24).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-            ControlFlow::Break(())
-        })?;
-        if operation.counter.saturating_add(WINDOW) <= highest {
-            let what = format!("counter {} is {WINDOW} or more below {highest}, the highest seen", operation.counter);
+        let highest = actors::highest(&reader, session)?;
+        if operation.counter.saturating_add(actors::WINDOW) <= highest {
+            let (counter, window) = (operation.counter, actors::WINDOW);
+            let what = format!("counter {counter} is {window} or more below {highest}, which was seen");
             return Err(Refusal::BadIdempotencyKey(what).into());
         }
         Ok(None)
@@ -116,7 +102,8 @@ impl Engine {
             return Err(Refusal::TooLarge(what).into());
         }
         let mut batch = std::mem::take(&mut self.batch);
-        let mut view = View::new(store, &mut batch);
+        let cache = std::mem::take(&mut self.cache);
+        let mut view = View::new(store, &mut batch, &cache);
         view.begin();
         let mut preparing =
             Preparing { engine: self, operation, position: 0, fresh: BTreeMap::new(), incomplete: false };
@@ -132,6 +119,7 @@ impl Engine {
         // Whether refused or not: what was tried is taken back, and the transaction is applied as a whole.
         view.roll_back();
         self.batch = batch;
+        self.cache = cache;
         prepared
     }
 
@@ -157,7 +145,7 @@ impl Engine {
         bytes: Vec<u8>,
     ) -> Result<(), StoreError> {
         let index = self.state.next_index;
-        let mut view = View::new(store, &mut self.batch);
+        let mut view = View::new(store, &mut self.batch, &self.cache);
         let applied =
             crate::apply::apply(&mut self.state, &self.registry, &mut view, &transaction, &bytes, self.planted)?;
         let dot = transaction.dot;
@@ -167,6 +155,7 @@ impl Engine {
         self.counters.applied += 1;
         self.counters.copies += u64::from(applied.copy);
         self.counters.counters_reused += u64::from(applied.counter_reused);
+        self.fresh_bytes += bytes.len();
         self.fresh.push((index, dot, bytes));
         Ok(())
     }
@@ -183,16 +172,6 @@ fn check_session(time: Time, session: SessionId, counter: u64) -> Result<(), Ref
         return Err(Refusal::BadIdempotencyKey("the session begins more than a day in the future".to_owned()));
     }
     Ok(())
-}
-
-fn decode_dot(bytes: &[u8], shard: anabranch_causality::ShardId) -> Result<Dot, StoreError> {
-    let mut reader = Reader::new(bytes);
-    let origin = reader.u64("origin").map(Origin);
-    let seq = reader.varint("sequence number");
-    match (origin, seq) {
-        (Ok(origin), Ok(seq)) => Ok(Dot { shard, origin, seq }),
-        _ => Err(StoreError::corrupt("an actor's row")),
-    }
 }
 
 /// One request being prepared.

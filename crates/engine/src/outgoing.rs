@@ -68,6 +68,12 @@ impl Engine {
         outgoing.acknowledge(&vector);
         let want: BTreeSet<Origin> = ack.want.into_iter().collect();
         let mut restart: Vec<Origin> = want.difference(&outgoing.want).copied().collect();
+        for origin in &restart {
+            // What it was sent when it wanted this origin before may have been lost.
+            outgoing.sent.set(*origin, outgoing.acked.get(*origin));
+            // What fills the window may itself wait for this origin: it must not hold it up.
+            outgoing.in_flight.clear();
+        }
         let first = outgoing.cursor.is_none();
         if ack.rewind || first {
             outgoing.sent = outgoing.acked.clone();

@@ -17,7 +17,7 @@ impl Engine {
         let Some(id) = self.state.catalog.get(RESOLVERS, Kind::REGISTER).map(|found| found.id) else { return Ok(()) };
         let registers = self.state.catalog.iter().filter(|found| found.kind == Kind::REGISTER);
         let names: Vec<String> = registers.map(|found| found.name.clone()).collect();
-        let view = View::new(store, &mut self.batch);
+        let view = View::new(store, &mut self.batch, &self.cache);
         for name in names {
             apply::adopt_resolver(&self.registry, &mut self.state.catalog, &view, id, &name)?;
         }
@@ -61,7 +61,7 @@ impl Engine {
         let mut deltas = Deltas::default();
         let (registry, planted) = (self.registry.clone(), self.planted);
         let catalog = &mut self.state.catalog;
-        let mut view = View::new(store, &mut self.batch);
+        let mut view = View::new(store, &mut self.batch, &self.cache);
         view.begin();
         let mut outcome = Ok(true);
         let mut replay = |bytes: &[u8]| {

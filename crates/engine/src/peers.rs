@@ -22,6 +22,7 @@ impl Engine {
         let outgoing = Outgoing::default();
         let found = Peer { region: region.to_owned(), origin, incoming, outgoing };
         self.peers.insert(peer.to_owned(), found);
+        self.relays.connected(origin);
     }
 
     /// A peer is gone.

@@ -1,7 +1,8 @@
 //! Reading: values, pages and explanations, from one consistent state.
 
 use crate::catalog::Collection;
-use crate::keys::{self, RowValue};
+use crate::keys;
+use crate::rows::{self, Stored};
 use crate::store::{Read, Space, StoreError};
 use crate::view::KeyRows;
 use anabranch_causality::{Dot, Hlc, Origin, ShardId, Tag};
@@ -126,10 +127,9 @@ pub fn versions(
 
 fn version(shard: ShardId, key: &[u8], value: &[u8]) -> Result<Option<Version>, StoreError> {
     let (_, rest) = keys::split_key(key)?;
-    let (subkey, Some(tag)) = keys::split_subkey(rest)? else { return Ok(None) };
-    let row = RowValue::decode(value)?;
+    let (subkey, Stored::Row(tag, row)) = rows::read(rest, value)? else { return Ok(None) };
     let dot = Dot { shard, origin: row.origin, seq: row.seq };
-    Ok(Some(Version { tag, stamp: row.stamp, dot, subkey, payload: row.payload.to_vec() }))
+    Ok(Some(Version { tag, stamp: row.stamp, dot, subkey, payload: row.payload }))
 }
 
 /// Every how many transactions of an origin there is a row that says where in the log they are.

@@ -20,6 +20,8 @@ pub(crate) struct Relays {
 struct Progress {
     have: u64,
     since_ms: u64,
+    /// The node itself is connected and brings nothing: others are asked.
+    bypass: bool,
 }
 
 impl Relays {
@@ -33,12 +35,18 @@ impl Relays {
         self.suppliers.len()
     }
 
-    fn stalled(&mut self, origin: Origin, have: u64, now_ms: u64, after_ms: u64) -> bool {
-        let progress = self.progress.entry(origin).or_insert(Progress { have, since_ms: now_ms });
+    /// An origin's node is connected anew: its chance begins anew as well.
+    pub(crate) fn connected(&mut self, origin: Origin) {
+        self.progress.remove(&origin);
+    }
+
+    fn progress(&mut self, origin: Origin, have: u64, now_ms: u64) -> &mut Progress {
+        let fresh = Progress { have, since_ms: now_ms, bypass: false };
+        let progress = self.progress.entry(origin).or_insert(fresh);
         if progress.have != have {
-            *progress = Progress { have, since_ms: now_ms };
+            (progress.have, progress.since_ms) = (have, now_ms);
         }
-        now_ms.saturating_sub(progress.since_ms) >= after_ms
+        progress
     }
 }
 
@@ -75,9 +83,10 @@ impl Engine {
             return;
         }
         let have = self.state.vector.get(origin);
-        let stalled = relays.stalled(origin, have, time.mono_ms, self.config.relay_after_ms);
+        let progress = relays.progress(origin, have, time.mono_ms);
+        let stalled = time.mono_ms.saturating_sub(progress.since_ms) >= self.config.relay_after_ms;
         let direct = self.direct(origin);
-        if direct.is_some() && !stalled {
+        if direct.is_some() && !stalled && !progress.bypass {
             changed.extend(relays.suppliers.remove(&origin));
             return;
         }
@@ -91,18 +100,23 @@ impl Engine {
         }
         let owner = self.state.lineages.get(origin).map(|lineage| lineage.node.clone());
         let candidates: Vec<String> = self.peers.keys().filter(|peer| offers(peer)).cloned().collect();
-        let next = candidates.iter().find(|peer| current.as_ref().is_none_or(|current| *peer > current));
-        let by_owner = candidates.iter().find(|peer| owner.as_ref() == Some(peer) && current.is_none());
+        let last = current.as_ref().or(direct.as_ref());
+        let next = candidates.iter().find(|peer| last.is_none_or(|last| *peer > last));
+        let by_owner = candidates.iter().find(|peer| owner.as_ref() == Some(peer) && last.is_none());
         let Some(chosen) = by_owner.or(next).or(candidates.first()).cloned() else { return };
-        relays.progress.remove(&origin);
+        // Whoever is chosen has its time; after that it is the next one's turn, the node itself among them.
+        let bypass = direct.is_some() && direct.as_ref() != Some(&chosen);
+        relays.progress.insert(origin, Progress { have, since_ms: time.mono_ms, bypass });
         if direct.as_ref() == Some(&chosen) || current.as_ref() == Some(&chosen) {
-            // Nobody else has it, and it does not come: something was lost on the way.
+            // It was to bring it already, and it does not come: something was lost on the way.
             if let Some(found) = self.peers.get_mut(&chosen) {
                 found.incoming.rewind_due = true;
                 found.incoming.ack_due = true;
             }
         }
-        if direct.as_ref() != Some(&chosen) {
+        if direct.as_ref() == Some(&chosen) {
+            changed.extend(relays.suppliers.remove(&origin));
+        } else {
             changed.extend(relays.suppliers.insert(origin, chosen.clone()));
             changed.insert(chosen);
         }

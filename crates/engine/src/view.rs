@@ -1,6 +1,8 @@
 //! The state as the writer sees it: what is committed, under what the batch in the making changes.
 
+use crate::cache::RowCache;
 use crate::keys;
+use crate::rows::{self, Stored};
 use crate::store::{Batch, Read, Space, StoreError, Visit};
 use anabranch_resolvers::resolver::VisitRow;
 use anabranch_resolvers::{ReadFailed, Row, Rows};
@@ -12,6 +14,7 @@ use std::ops::ControlFlow;
 pub(crate) struct View<'a> {
     store: &'a dyn Read,
     batch: &'a mut Batch,
+    cache: &'a RefCell<RowCache>,
     undo: Option<Undo>,
 }
 
@@ -24,9 +27,9 @@ struct Undo {
 }
 
 impl<'a> View<'a> {
-    /// The state of `store` with `batch` on top.
-    pub(crate) fn new(store: &'a dyn Read, batch: &'a mut Batch) -> Self {
-        Self { store, batch, undo: None }
+    /// The state of `store` with `batch` on top; `cache` knows some of the store's rows.
+    pub(crate) fn new(store: &'a dyn Read, batch: &'a mut Batch, cache: &'a RefCell<RowCache>) -> Self {
+        Self { store, batch, cache, undo: None }
     }
 
     /// The value under `key`.
@@ -34,7 +37,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`StoreError`].
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(self.store, self.batch, space, key)
+        self.reader().get(space, key)
     }
 
     /// Puts or deletes a row in the batch.
@@ -75,14 +78,7 @@ impl<'a> View<'a> {
     /// The state, for reading.
     #[must_use]
     pub(crate) fn reader(&self) -> Layered<'_> {
-        Layered { store: self.store, batch: self.batch }
-    }
-}
-
-fn get(store: &dyn Read, batch: &Batch, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    match batch.rows.get(&(space, key.to_vec())) {
-        Some(value) => Ok(value.clone()),
-        None => store.get(space, key),
+        Layered { store: self.store, batch: self.batch, cache: Some(self.cache) }
     }
 }
 
@@ -91,13 +87,14 @@ fn get(store: &dyn Read, batch: &Batch, space: Space, key: &[u8]) -> Result<Opti
 pub struct Layered<'a> {
     store: &'a dyn Read,
     batch: &'a Batch,
+    cache: Option<&'a RefCell<RowCache>>,
 }
 
 impl<'a> Layered<'a> {
     /// The state of `store` with `batch` on top.
     #[must_use]
     pub fn new(store: &'a dyn Read, batch: &'a Batch) -> Self {
-        Self { store, batch }
+        Self { store, batch, cache: None }
     }
 
     fn overlay(&self, space: Space, from: &[u8], to: &[u8]) -> Overlay<'a> {
@@ -121,7 +118,20 @@ fn next_space(space: Space) -> Bound<(Space, Vec<u8>)> {
 
 impl Read for Layered<'_> {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(self.store, self.batch, space, key)
+        if let Some(value) = self.batch.rows.get(&(space, key.to_vec())) {
+            return Ok(value.clone());
+        }
+        match self.cache {
+            Some(cache) if space == Space::Rows => {
+                if let Some(known) = cache.borrow_mut().get(key) {
+                    return Ok(known);
+                }
+                let found = self.store.get(space, key)?;
+                cache.borrow_mut().put(key.to_vec(), found.clone());
+                Ok(found)
+            }
+            _ => self.store.get(space, key),
+        }
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
@@ -216,10 +226,14 @@ impl<'a> KeyRows<'a> {
 
 impl Rows for KeyRows<'_> {
     fn rows(&self, subkey: Option<&[u8]>, visit: VisitRow<'_>) -> Result<(), ReadFailed> {
-        let prefix = match subkey {
-            None => keys::key_prefix(self.id, self.key),
-            Some(subkey) => keys::subkey_prefix(self.id, self.key, subkey),
-        };
+        if let Some(subkey) = subkey {
+            let prefix = keys::subkey_prefix(self.id, self.key, subkey);
+            let visited = rows::visit_subkey(self.read, &prefix, &mut |tag, row| {
+                visit(Row { subkey, tag: *tag, stamp: row.stamp, payload: &row.payload })
+            });
+            return self.keep(visited);
+        }
+        let prefix = keys::key_prefix(self.id, self.key);
         let mut failed = None;
         let scanned = self.read.scan(Space::Rows, &prefix, &keys::after(&prefix), &mut |key, value| match visit_row(
             key, value, visit,
@@ -234,13 +248,16 @@ impl Rows for KeyRows<'_> {
     }
 
     fn sum(&self, subkey: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
-        self.keep(self.read.get(Space::Rows, &keys::subkey_prefix(self.id, self.key, subkey)))
+        self.keep(rows::sum(self.read, &keys::subkey_prefix(self.id, self.key, subkey)))
     }
 }
 
 fn visit_row(key: &[u8], value: &[u8], visit: VisitRow<'_>) -> Result<ControlFlow<()>, StoreError> {
     let (_, rest) = keys::split_key(key)?;
-    let (subkey, Some(tag)) = keys::split_subkey(rest)? else { return Ok(ControlFlow::Continue(())) };
-    let row = keys::RowValue::decode(value)?;
-    Ok(visit(Row { subkey: &subkey, tag, stamp: row.stamp, payload: row.payload }))
+    match rows::read(rest, value)? {
+        (subkey, Stored::Row(tag, row)) => {
+            Ok(visit(Row { subkey: &subkey, tag, stamp: row.stamp, payload: &row.payload }))
+        }
+        (_, Stored::Sum(_)) => Ok(ControlFlow::Continue(())),
+    }
 }

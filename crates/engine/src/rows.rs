@@ -1,0 +1,312 @@
+//! How rows lie in the store.
+//!
+//! Nearly always one row survives under a subkey: the value of a register, a member of a set. That row lies in a *slot*,
+//! under a key without its tag: reading it is one look-up, and superseding it with another overwrites the slot instead
+//! of leaving a deletion beside an insertion. Further rows under the same subkey lie beside the slot, each under its
+//! tag, and the slot counts them. Which row has the slot depends on the order of arrival; what the rows *are* does not.
+
+use crate::keys::{self, CollectionId};
+use crate::store::{Read, Space, StoreError};
+use crate::view::View;
+use anabranch_causality::{DecodeError, Hlc, Origin, Reader, Tag, Writer};
+use std::ops::ControlFlow;
+
+const SUM: u8 = 0;
+const SLOT: u8 = 1;
+
+/// A row's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowValue {
+    /// The lowest stamp among the operation's copies.
+    pub stamp: Hlc,
+    /// Where the copy with that stamp was sequenced.
+    pub origin: Origin,
+    /// Its sequence number there.
+    pub seq: u64,
+    /// What the row holds.
+    pub payload: Vec<u8>,
+}
+
+/// What lies under a key of the rows space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// A sum.
+    Sum(Vec<u8>),
+    /// A row and its tag.
+    Row(Tag, RowValue),
+}
+
+/// The subkey and what lies there, from what [`keys::split_key`] left of a key, and its value.
+///
+/// # Errors
+/// [`StoreError`] when the bytes cannot be that.
+pub fn read(rest: &[u8], value: &[u8]) -> Result<(Vec<u8>, Stored), StoreError> {
+    let (subkey, tag) = keys::split_subkey(rest)?;
+    let stored = match (tag, value.split_first()) {
+        (Some(tag), _) => Stored::Row(tag, RowValue::decode(value)?),
+        (None, Some((&SUM, sum))) => Stored::Sum(sum.to_vec()),
+        (None, _) => {
+            let slot = Slot::decode(value)?;
+            Stored::Row(slot.tag, slot.row)
+        }
+    };
+    Ok((subkey, stored))
+}
+
+/// The sum under a subkey.
+pub(crate) fn sum(read: &dyn Read, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    match read.get(Space::Rows, key)? {
+        None => Ok(None),
+        Some(bytes) if bytes.first() == Some(&SUM) => Ok(Some(bytes[1..].to_vec())),
+        Some(_) => Err(StoreError::corrupt("a row where a sum should be")),
+    }
+}
+
+/// The bytes of a sum.
+pub(crate) fn encode_sum(sum: &[u8]) -> Vec<u8> {
+    [&[SUM], sum].concat()
+}
+
+/// Visits the rows under one subkey.
+pub(crate) fn visit_subkey(
+    read: &dyn Read,
+    prefix: &[u8],
+    visit: &mut dyn FnMut(&Tag, &RowValue) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let Some(bytes) = read.get(Space::Rows, prefix)? else { return Ok(()) };
+    let slot = Slot::decode(&bytes)?;
+    if visit(&slot.tag, &slot.row).is_break() || slot.more == 0 {
+        return Ok(());
+    }
+    let mut failed = None;
+    read.scan(Space::Rows, prefix, &keys::after(prefix), &mut |key, value| match read_beside(prefix, key, value) {
+        Ok(Some((tag, row))) => visit(&tag, &row),
+        Ok(None) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// A row beside its slot; `None` for the slot itself.
+fn read_beside(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<(Tag, RowValue)>, StoreError> {
+    let rest = key.strip_prefix(prefix).ok_or_else(|| StoreError::corrupt("a row out of place"))?;
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(rest);
+    let tag = Tag::decode(&mut reader).map_err(|error| StoreError::corrupt(format!("a row's tag: {error}")))?;
+    Ok(Some((tag, RowValue::decode(value)?)))
+}
+
+/// The rows under one subkey, for changing.
+pub(crate) struct Subkey<'v, 'a> {
+    view: &'v mut View<'a>,
+    prefix: Vec<u8>,
+}
+
+impl<'v, 'a> Subkey<'v, 'a> {
+    pub(crate) fn new(view: &'v mut View<'a>, id: CollectionId, key: &str, subkey: &[u8]) -> Self {
+        Self { view, prefix: keys::subkey_prefix(id, key, subkey) }
+    }
+
+    fn beside(&self, tag: &Tag) -> Vec<u8> {
+        let mut writer = Writer::append_to(self.prefix.clone());
+        tag.encode(&mut writer);
+        writer.into_bytes()
+    }
+
+    fn slot(&self) -> Result<Option<Slot>, StoreError> {
+        self.view.get(Space::Rows, &self.prefix)?.map(|bytes| Slot::decode(&bytes)).transpose()
+    }
+
+    fn set_slot(&mut self, slot: Option<&Slot>) {
+        self.view.set(Space::Rows, self.prefix.clone(), slot.map(Slot::encode));
+    }
+
+    /// The row with that tag.
+    pub(crate) fn get(&self, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
+        match self.slot()? {
+            None => Ok(None),
+            Some(slot) if slot.tag == *tag => Ok(Some(slot.row)),
+            Some(slot) if slot.more == 0 => Ok(None),
+            Some(_) => {
+                let found = self.view.get(Space::Rows, &self.beside(tag))?;
+                found.map(|bytes| RowValue::decode(&bytes)).transpose()
+            }
+        }
+    }
+
+    /// Puts a row, in place of the one with that tag if there is one.
+    pub(crate) fn put(&mut self, tag: &Tag, row: RowValue) -> Result<(), StoreError> {
+        match self.slot()? {
+            None => self.set_slot(Some(&Slot { more: 0, tag: *tag, row })),
+            Some(slot) if slot.tag == *tag => self.set_slot(Some(&Slot { row, ..slot })),
+            Some(slot) => {
+                let key = self.beside(tag);
+                if slot.more == 0 || self.view.get(Space::Rows, &key)?.is_none() {
+                    self.set_slot(Some(&Slot { more: slot.more + 1, ..slot }));
+                }
+                self.view.set(Space::Rows, key, Some(row.encode()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the row with that tag, and says what it was.
+    pub(crate) fn remove(&mut self, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
+        let Some(slot) = self.slot()? else { return Ok(None) };
+        if slot.tag == *tag {
+            let next = if slot.more == 0 { None } else { self.take_beside(slot.more)? };
+            self.set_slot(next.as_ref());
+            return Ok(Some(slot.row));
+        }
+        if slot.more == 0 {
+            return Ok(None);
+        }
+        let key = self.beside(tag);
+        let Some(bytes) = self.view.get(Space::Rows, &key)? else { return Ok(None) };
+        self.view.set(Space::Rows, key, None);
+        self.set_slot(Some(&Slot { more: slot.more - 1, ..slot }));
+        RowValue::decode(&bytes).map(Some)
+    }
+
+    /// Takes the first row beside the slot: it gets the slot, when `more` were counted.
+    fn take_beside(&mut self, more: u64) -> Result<Option<Slot>, StoreError> {
+        let (prefix, mut first) = (&self.prefix, Ok(None));
+        self.view.reader().scan(Space::Rows, prefix, &keys::after(prefix), &mut |key, value| {
+            first = read_beside(prefix, key, value);
+            if first == Ok(None) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let (tag, row) = first?.ok_or_else(|| StoreError::corrupt("a slot counts rows that are not there"))?;
+        let key = self.beside(&tag);
+        self.view.set(Space::Rows, key, None);
+        Ok(Some(Slot { more: more - 1, tag, row }))
+    }
+}
+
+/// The first row under a subkey, and how many lie beside it.
+struct Slot {
+    more: u64,
+    tag: Tag,
+    row: RowValue,
+}
+
+impl Slot {
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(64 + self.row.payload.len());
+        writer.u8(SLOT).varint(self.more);
+        self.tag.encode(&mut writer);
+        self.row.write(&mut writer);
+        writer.into_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let read = || -> Result<Self, DecodeError> {
+            let mut reader = Reader::new(bytes);
+            if reader.u8("slot")? != SLOT {
+                return Err(DecodeError::Invalid("slot"));
+            }
+            let more = reader.varint("rows beside")?;
+            let tag = Tag::decode(&mut reader)?;
+            Ok(Self { more, tag, row: RowValue::read(reader)? })
+        };
+        read().map_err(|error| StoreError::corrupt(format!("a row: {error}")))
+    }
+}
+
+impl RowValue {
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(26 + self.payload.len());
+        self.write(&mut writer);
+        writer.into_bytes()
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.u64(self.stamp.0).u64(self.origin.0).varint(self.seq).raw(&self.payload);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        Self::read(Reader::new(bytes)).map_err(|error| StoreError::corrupt(format!("a row: {error}")))
+    }
+
+    fn read(mut reader: Reader<'_>) -> Result<Self, DecodeError> {
+        let (stamp, origin) = (Hlc(reader.u64("stamp")?), Origin(reader.u64("origin")?));
+        let seq = reader.varint("sequence number")?;
+        Ok(Self { stamp, origin, seq, payload: reader.rest().to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Batch, Visit};
+    use anabranch_causality::{Actor, OperationId};
+    use std::cell::RefCell;
+
+    /// A store with nothing in it: all that the tests write stays in the batch.
+    struct Empty;
+
+    impl Read for Empty {
+        fn get(&self, _: Space, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(None)
+        }
+        fn scan(&self, _: Space, _: &[u8], _: &[u8], _: Visit<'_>) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn scan_back(&self, _: Space, _: &[u8], _: &[u8], _: Visit<'_>) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn log(&self, _: u64, _: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    fn tag(counter: u64) -> Tag {
+        let operation = OperationId { actor: Actor::Leader(Origin(1)), counter, hash: 0 };
+        Tag { operation, position: 0 }
+    }
+
+    fn row(seq: u64) -> RowValue {
+        RowValue { stamp: Hlc(seq), origin: Origin(1), seq, payload: vec![seq as u8] }
+    }
+
+    fn all(view: &View<'_>) -> Vec<(Tag, RowValue)> {
+        let mut found = Vec::new();
+        let prefix = keys::subkey_prefix(CollectionId(1), "k", b"s");
+        visit_subkey(&view.reader(), &prefix, &mut |tag, row| {
+            found.push((*tag, row.clone()));
+            ControlFlow::Continue(())
+        })
+        .expect("rows");
+        found.sort_by_key(|(tag, _)| *tag);
+        found
+    }
+
+    /// Every order of putting and removing three rows leaves what a plain map would hold.
+    #[test]
+    fn slots_and_rows_beside_act_like_a_map() {
+        for code in 0..6u32.pow(5) {
+            let mut batch = Batch::default();
+            let cache = RefCell::default();
+            let mut view = View::new(&Empty, &mut batch, &cache);
+            let mut model = std::collections::BTreeMap::new();
+            let mut rest = code;
+            for _ in 0..5 {
+                let (which, put) = (u64::from(rest % 3) + 1, rest % 6 >= 3);
+                rest /= 6;
+                let mut subkey = Subkey::new(&mut view, CollectionId(1), "k", b"s");
+                assert_eq!(subkey.get(&tag(which)), Ok(model.get(&tag(which)).cloned()));
+                if put {
+                    subkey.put(&tag(which), row(which)).expect("put");
+                    model.insert(tag(which), row(which));
+                } else {
+                    assert_eq!(subkey.remove(&tag(which)), Ok(model.remove(&tag(which))));
+                }
+                assert_eq!(all(&view), model.clone().into_iter().collect::<Vec<_>>());
+            }
+        }
+    }
+}
