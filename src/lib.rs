@@ -22,6 +22,10 @@
 //!
 //! It is not: a query language, a cache, or a place for data that must never be in conflict.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod collections;
 mod database;
 mod driver;
@@ -36,6 +40,7 @@ pub use anabranch_causality::{
     Context, ContextError, Dot, Hlc, Kind, OperationId, Origin, SessionId, ShardId, Token, TokenError, VersionVector,
     names,
 };
+pub use anabranch_engine::store::{StoreError, StoreErrorKind};
 pub use anabranch_engine::{Alarm, Catalog, Change, Collection, Counters, PeerStatus, Refusal, Status, Write, Written};
 pub use anabranch_resolvers as resolvers;
 pub use anabranch_resolvers::{Operation, Outcome, Rejection};

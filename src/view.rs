@@ -70,6 +70,8 @@ pub struct ExplainedVersion {
     pub subkey: Vec<u8>,
     /// What it holds, as its kind encodes it.
     pub payload: Vec<u8>,
+    /// The same as people read it.
+    pub value: serde_json::Value,
 }
 
 impl ExplainedVersion {
@@ -135,7 +137,9 @@ impl View {
         let outcome = query::value(&self.registry, &*self.read, found, key, None, usize::MAX)?;
         let place = |origin| self.lineages.get(origin).map(|lineage| (lineage.region.clone(), lineage.node.clone()));
         let versions = query::versions(&*self.read, SHARD, found, key, MOST_VERSIONS)?;
+        let resolver = query::resolver(&self.registry, found)?;
         let versions = versions.into_iter().map(|version| ExplainedVersion {
+            value: resolver.show(&version.subkey, &version.payload),
             place: place(version.dot.origin),
             tag: version.tag,
             dot: version.dot,
@@ -158,6 +162,12 @@ impl View {
     pub fn collection(&self, path: &str) -> Result<&Collection, ReadError> {
         let found = self.catalog.find(path).filter(|collection| !collection.is_system());
         found.ok_or_else(|| ReadError::NoSuchCollection(path.to_owned()))
+    }
+
+    /// The resolvers that this database knows.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// The catalog, with the system's collections.

@@ -1,7 +1,8 @@
 //! Counts and times that the driver keeps for operators.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Upper bounds of the sync histogram's buckets, in microseconds.
 const BOUNDS_US: [u64; 10] = [50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000, 1_000_000];
@@ -18,6 +19,7 @@ pub struct Metrics {
     /// The longest commit, in nanoseconds.
     pub worst_commit_nanos: AtomicU64,
     buckets: [AtomicU64; BOUNDS_US.len() + 1],
+    full_at: Mutex<Option<Instant>>,
 }
 
 impl Metrics {
@@ -28,6 +30,17 @@ impl Metrics {
         self.worst_commit_nanos.fetch_max(nanos, Ordering::Relaxed);
         let bucket = BOUNDS_US.iter().position(|bound| nanos <= bound * 1_000).unwrap_or(BOUNDS_US.len());
         self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn disk_full(&self) {
+        *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// How long ago a commit found the disk full, if none has succeeded since.
+    #[must_use]
+    pub fn disk_full_ago(&self) -> Option<Duration> {
+        self.full_at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
     /// The histogram of commit times: upper bound in seconds (`None` for the rest) and how many fell below it and

@@ -314,6 +314,7 @@ impl<S: Store> Writer<S> {
         for (_, done) in std::mem::take(&mut self.tickets) {
             done(Err(WriteError::DiskFull));
         }
+        self.metrics.disk_full();
         self.connections.clear();
         self.full_until_ms = now().mono_ms + FULL_PAUSE_MS;
         let origin = random_origin().map_err(|error| End::Failed(StoreError::corrupt(error.to_string())))?;

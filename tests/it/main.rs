@@ -1,5 +1,9 @@
 //! Black-box tests of the library's public API.
 
+mod digest;
+mod library;
 mod replication;
+mod sessions;
 mod structure;
 mod support;
+mod watching;

@@ -70,6 +70,13 @@ impl Resolver for Cart {
         };
         value(rows, most_bytes, touched)
     }
+
+    fn show(&self, subkey: &[u8], payload: &[u8]) -> Value {
+        match (item_of(subkey), quantity_of(payload)) {
+            (Some(item), Some(quantity)) => serde_json::json!({ "item": item, "quantity": quantity }),
+            _ => Value::Null,
+        }
+    }
 }
 
 /// `touched` is shown with its true sum, as long as a row of it survives.

@@ -60,6 +60,10 @@ impl Resolver for KeepAll {
         let versions = versions.iter().map(|version| version.tag).collect();
         Ok(Some(Outcome { conflicts, truncated, versions, ..Outcome::plain(value, reason) }))
     }
+
+    fn show(&self, _: &[u8], payload: &[u8]) -> Value {
+        register::show(payload)
+    }
 }
 
 fn put(value: &Value, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {

@@ -55,6 +55,10 @@ impl Resolver for Lww {
         let versions = versions.iter().map(|version| version.tag).collect();
         Ok(Some(Outcome { versions, truncated, ..Outcome::plain(value, reason) }))
     }
+
+    fn show(&self, _: &[u8], payload: &[u8]) -> Value {
+        register::show(payload)
+    }
 }
 
 /// The winner first.

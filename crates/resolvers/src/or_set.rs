@@ -72,6 +72,10 @@ impl Resolver for OrSet {
             State::Bad => Err(ReadFailed),
         }
     }
+
+    fn show(&self, subkey: &[u8], _: &[u8]) -> Value {
+        Member::from_subkey(subkey).map_or(Value::Null, |member| member.to_json())
+    }
 }
 
 /// The subkeys of the members, each once, in their order: a function of the request alone, as positions must be.

@@ -100,3 +100,8 @@ pub(crate) fn check(effect: &Effect) -> Result<(), Malformed> {
         Err(Malformed("a register's version is JSON"))
     }
 }
+
+/// A version's value.
+pub(crate) fn show(payload: &[u8]) -> Value {
+    serde_json::from_slice(payload).unwrap_or(Value::Null)
+}

@@ -60,6 +60,13 @@ pub trait Resolver: Send + Sync {
         let _ = operation;
         self.value(rows, most_bytes)
     }
+
+    /// One surviving row as people read it, for `explain`: a register's value, a set's member. `null` when the kind has
+    /// nothing better to say, or cannot have written the row.
+    fn show(&self, subkey: &[u8], payload: &[u8]) -> Value {
+        let _ = (subkey, payload);
+        Value::Null
+    }
 }
 
 /// What a key's rows come to.

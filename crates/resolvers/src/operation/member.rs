@@ -114,6 +114,30 @@ impl Member {
     }
 }
 
+impl From<&str> for Member {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl From<String> for Member {
+    fn from(text: String) -> Self {
+        Self::String(text)
+    }
+}
+
+impl From<i64> for Member {
+    fn from(number: i64) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl From<bool> for Member {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
