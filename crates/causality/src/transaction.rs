@@ -200,7 +200,10 @@ impl Transaction {
             return Err(DecodeError::TooLarge("transaction"));
         }
         let mut reader = Reader::new(bytes);
-        let dot = decode_dot(&mut reader)?;
+        let (version, dot) = decode_dot(&mut reader)?;
+        if version != VERSION {
+            return Err(DecodeError::Version { what: "transaction", version });
+        }
         let hlc = Hlc(reader.u64("stamp")?);
         let operation = match reader.u8("actor kind")? {
             0 => OperationId { actor: Actor::Leader(dot.origin), counter: dot.seq, hash: 0 },
@@ -223,12 +226,13 @@ impl Transaction {
         Ok(transaction)
     }
 
-    /// The dot alone, from the first bytes: enough to know whose transaction cannot be read.
+    /// The dot alone, from the first bytes, which are the same in every format version: enough to know whose
+    /// transaction cannot be read.
     ///
     /// # Errors
-    /// [`DecodeError`]; also for a format version that this build does not know.
+    /// [`DecodeError`].
     pub fn peek(bytes: &[u8]) -> Result<Dot, DecodeError> {
-        decode_dot(&mut Reader::new(bytes))
+        decode_dot(&mut Reader::new(bytes)).map(|(_, dot)| dot)
     }
 
     fn check_positions(&self) -> Result<(), DecodeError> {
@@ -243,18 +247,15 @@ impl Transaction {
     }
 }
 
-fn decode_dot(reader: &mut Reader<'_>) -> Result<Dot, DecodeError> {
-    match reader.u8("version")? {
-        VERSION => {}
-        version => return Err(DecodeError::Version { what: "transaction", version }),
-    }
+fn decode_dot(reader: &mut Reader<'_>) -> Result<(u8, Dot), DecodeError> {
+    let version = reader.u8("version")?;
     let shard = u16::try_from(reader.varint("shard")?).map_err(|_| DecodeError::TooLarge("shard"))?;
     let origin = Origin(reader.u64("origin")?);
     let seq = reader.varint("sequence number")?;
     if seq == 0 || seq == u64::MAX {
         return Err(DecodeError::Invalid("sequence number"));
     }
-    Ok(Dot { shard: ShardId(shard), origin, seq })
+    Ok((version, Dot { shard: ShardId(shard), origin, seq }))
 }
 
 fn decode_session(reader: &mut Reader<'_>) -> Result<OperationId, DecodeError> {

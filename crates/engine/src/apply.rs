@@ -37,8 +37,10 @@ pub(crate) fn apply(
 ) -> Result<Applied, StoreError> {
     let applied = actors::note(view, transaction)?;
     let mut deltas = Deltas::default();
-    park_unknown(state, registry, view, transaction);
     let mut step = Step { registry, planted, dot: transaction.dot, hlc: transaction.hlc, deltas: &mut deltas };
+    for effect in &transaction.effects {
+        step.park_unknown(&mut state.catalog, view, effect, transaction.operation, state.next_index);
+    }
     for effect in &transaction.effects {
         step.effect(&mut state.catalog, view, effect, transaction.operation, applied.copy)?;
     }
@@ -52,26 +54,6 @@ pub(crate) fn apply(
     view.append(state.next_index, Record { copy: applied.copy, deltas, transaction: bytes }.encode());
     state.next_index += 1;
     Ok(applied)
-}
-
-/// Parks the collections of which something in the transaction cannot be applied, before any of it is applied.
-fn park_unknown(state: &mut State, registry: &Registry, view: &mut View<'_>, transaction: &Transaction) {
-    for effect in &transaction.effects {
-        let reason = match registry.default_for(effect.kind) {
-            None => Some(format!("kind {} is not known to this build", effect.kind)),
-            Some(resolver) => resolver.check(effect).err().map(|error| format!("{}: {error}", transaction.dot)),
-        };
-        let Some(reason) = reason else { continue };
-        let by = (transaction.hlc, transaction.operation);
-        state.catalog.ensure(&effect.collection, effect.kind, by);
-        let Some(collection) = state.catalog.get_mut(&effect.collection, effect.kind) else { continue };
-        if collection.parked.is_none() {
-            collection.parked = Some(reason.clone());
-            let (mut writer, id) = (Writer::new(), collection.id);
-            writer.u64(state.next_index).bytes(reason.as_bytes());
-            view.set(Space::Meta, parked_key(id), Some(writer.into_bytes()));
-        }
-    }
 }
 
 /// The row that says that a collection is parked, and from which log index on.
@@ -110,6 +92,30 @@ impl Step<'_> {
             adopt_resolver(self.registry, catalog, view, id, &effect.key)?;
         }
         Ok(())
+    }
+
+    /// Parks the collection of an effect that cannot be applied, before anything of its transaction is.
+    fn park_unknown(
+        &mut self,
+        catalog: &mut Catalog,
+        view: &mut View<'_>,
+        effect: &Effect,
+        operation: OperationId,
+        index: u64,
+    ) {
+        let reason = match self.registry.default_for(effect.kind) {
+            None => Some(format!("kind {} is not known to this build", effect.kind)),
+            Some(resolver) => resolver.check(effect).err().map(|error| format!("{}: {error}", self.dot)),
+        };
+        let Some(reason) = reason else { return };
+        let id = self.ensure(catalog, view, effect, operation);
+        let Some(collection) = catalog.get_mut(&effect.collection, effect.kind) else { return };
+        if collection.parked.is_none() {
+            let mut writer = Writer::new();
+            writer.u64(index).bytes(reason.as_bytes());
+            view.set(Space::Meta, parked_key(id), Some(writer.into_bytes()));
+            collection.parked = Some(reason);
+        }
     }
 
     fn ensure(

@@ -54,12 +54,21 @@ impl Engine {
             return Ok(());
         }
         match message {
-            Message::Transactions(list) => self.handle_transactions(store, time, peer, list),
-            Message::Ack(ack) => self.handle_ack(store, peer, ack),
-            Message::Heartbeat(heartbeat) => {
-                self.handle_heartbeat(time, peer, &heartbeat);
-                Ok(())
-            }
+            Message::Transactions(list) => self.handle_transactions(store, time, peer, list)?,
+            Message::Ack(ack) => self.handle_ack(store, peer, ack)?,
+            Message::Heartbeat(heartbeat) => self.handle_heartbeat(time, peer, &heartbeat),
+        }
+        self.bound_offer(peer);
+        Ok(())
+    }
+
+    /// What a peer says it has is remembered: it may not make us remember without end.
+    fn bound_offer(&mut self, peer: &str) {
+        let most = anabranch_causality::VersionVector::MAX_ORIGINS;
+        if self.peers.get(peer).is_some_and(|found| found.incoming.offered.len() > most) {
+            let reason = format!("names more than {most} origins");
+            self.outputs.push_back(Output::Disconnect { peer: peer.to_owned(), reason });
+            self.handle_disconnected(peer);
         }
     }
 

@@ -63,6 +63,7 @@ fn an_unknown_version_says_which() {
     let mut bytes = sample().encode();
     bytes[0] = 9;
     assert_eq!(Transaction::decode(&bytes), Err(DecodeError::Version { what: "transaction", version: 9 }));
+    assert_eq!(Transaction::peek(&bytes), Ok(sample().dot), "whose it is can be told all the same");
 }
 
 proptest! {

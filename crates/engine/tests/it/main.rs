@@ -1,0 +1,8 @@
+//! The engine as a state machine: what goes in, what comes out.
+
+mod contract;
+mod copies;
+mod hostile;
+mod parking;
+mod replica;
+mod supply;
