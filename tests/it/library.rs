@@ -136,7 +136,6 @@ fn a_million_keys_stay_under_256_mib() {
     }
     assert_eq!(count, 1_000_000);
     assert!(resident_mib() < 256, "{} MiB after opening and scanning", resident_mib());
-    println!("resident: {} MiB", resident_mib());
 }
 
 fn resident_mib() -> u64 {
