@@ -4,7 +4,7 @@ use super::Shared;
 use super::peers::{NotAdmitted, codes};
 use crate::driver::{Command, ConnectionId};
 use anabranch_protocol::{Hello, Message, Role};
-use anabranch_transport::{Connection, FrameReceiver, FrameSender};
+use anabranch_transport::{CloseReason, Connection, FrameReceiver, FrameSender};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -31,11 +31,18 @@ pub(super) async fn run(shared: Arc<Shared>, connection: Connection, side: Side)
     let peer = connection.peer().node.clone();
     match greet(&shared, &connection, side).await {
         Ok((hello, sender, receiver)) => serve(&shared, &connection, side, hello, sender, receiver).await,
+        // Both dialled at the same moment, or one dialled again: the other connection is used.
+        Err(reason) if was_replaced(&connection) => tracing::debug!(peer, reason, "connection not needed"),
         Err(reason) => {
             tracing::warn!(peer, reason, "connection refused");
             connection.close(codes::PROTOCOL, &reason);
         }
     }
+}
+
+/// Whether the peer closed it in favour of another.
+fn was_replaced(connection: &Connection) -> bool {
+    matches!(connection.close_reason(), Some(CloseReason::Peer { code, .. }) if code == u64::from(codes::REPLACED))
 }
 
 async fn greet(

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::connection::{self, Side};
+use super::peers::codes;
 use anabranch_transport::Connection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,16 @@ pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, add
                 }
             }
         }
-        match attempt(&shared, node.as_deref(), &addr).await {
+        let mut dialled = attempt(&shared, node.as_deref(), &addr).await;
+        if let Ok(connection) = &dialled
+            && connection.traffic().lost_packets > 0
+        {
+            // It was dialled before the network was back. Congestion control takes the handshake's losses for a narrow
+            // path, and would let it grow by a packet per round trip for as long as it lives.
+            connection.close(codes::REPLACED, "dialled again");
+            dialled = attempt(&shared, node.as_deref(), &addr).await;
+        }
+        match dialled {
             Ok(connection) => {
                 met = Some(connection.peer().node.clone());
                 let side = Side::Dialled { by_address: node.is_none() };

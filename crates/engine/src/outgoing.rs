@@ -94,6 +94,10 @@ impl Engine {
         if let Some(found) = self.peers.get_mut(peer) {
             found.outgoing.cursor = Some(cursor);
         }
+        if first {
+            // Our own first word goes ahead of all that the peer lacks, with the batch: both directions fill at once.
+            return Ok(());
+        }
         self.pump(store, peer)
     }
 

@@ -1,0 +1,137 @@
+//! The API's own headers.
+
+use crate::duration;
+use crate::problem::{Code, Problem};
+use anabranch::{Context, ContextError, SessionId, Token, TokenError};
+use axum::http::HeaderMap;
+use hyper::header::HeaderName;
+use std::time::Duration;
+
+pub(crate) const TOKEN: HeaderName = HeaderName::from_static("anabranch-token");
+pub(crate) const CONTEXT: HeaderName = HeaderName::from_static("anabranch-context");
+pub(crate) const WAIT: HeaderName = HeaderName::from_static("anabranch-wait");
+pub(crate) const FALLBACK: HeaderName = HeaderName::from_static("anabranch-fallback");
+pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("anabranch-served-by");
+pub(crate) const ACK: HeaderName = HeaderName::from_static("anabranch-ack");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+const MOST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// The one value of a header, if the request has it.
+///
+/// # Errors
+/// Why there is not one value.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(format!("the header {name} is there twice"));
+    }
+    let text = value.to_str().map_err(|_| format!("the header {name} is not plain text"))?;
+    Ok(Some(text.trim()))
+}
+
+/// The join of all tokens that the request carries.
+pub(crate) fn token(headers: &HeaderMap, cluster: &str) -> Result<Token, Problem> {
+    let mut joined = Token::new();
+    let mut count = 0;
+    for value in headers.get_all(TOKEN) {
+        let text = value.to_str().map_err(|_| Problem::new(Code::BadToken, "the token is not plain text"))?;
+        for text in text.split(',') {
+            let token = Token::decode(text.trim(), cluster).map_err(|error| match error {
+                TokenError::Bad(_) => Problem::new(Code::BadToken, error.to_string()),
+                TokenError::WrongCluster => Problem::new(Code::WrongClusterToken, error.to_string()),
+            })?;
+            joined.join(&token);
+            count += 1;
+        }
+    }
+    // Each was short enough; together they must be, too, for the answer hands them out as one.
+    if count > 1 && joined.encode(cluster).len() > Token::MAX_TEXT {
+        return Err(Problem::new(Code::BadToken, "the tokens together name too many origins"));
+    }
+    Ok(joined)
+}
+
+/// How long to wait for the token.
+pub(crate) fn wait(headers: &HeaderMap) -> Result<Duration, Problem> {
+    let Some(text) = one(headers, &WAIT).map_err(Problem::bad_request)? else { return Ok(DEFAULT_WAIT) };
+    let wait = duration::parse(text);
+    let wait = wait.ok_or_else(|| Problem::bad_request(format!("{WAIT} is a duration such as 250ms or 2s")))?;
+    if wait > MOST_WAIT {
+        return Err(Problem::bad_request(format!("{WAIT} is at most {}s", MOST_WAIT.as_secs())));
+    }
+    Ok(wait)
+}
+
+/// Forwarding is not built yet: both values are accepted and act as `fail`.
+pub(crate) fn check_fallback(headers: &HeaderMap) -> Result<(), Problem> {
+    match one(headers, &FALLBACK).map_err(Problem::bad_request)? {
+        None | Some("forward" | "fail") => Ok(()),
+        Some(_) => Err(Problem::bad_request(format!("{FALLBACK} is forward or fail"))),
+    }
+}
+
+/// What an acknowledgement is asked to mean. Only what this build can do passes; `regions` is how many are known.
+pub(crate) fn check_ack(headers: &HeaderMap, regions: usize) -> Result<(), Problem> {
+    let Some(text) = one(headers, &ACK).map_err(Problem::bad_request)? else { return Ok(()) };
+    let unsupported = || {
+        let detail = format!("{ACK}: {text} is not supported by this build; it acknowledges `local` (and `regions:1`)");
+        Problem::new(Code::NotSupported, detail)
+    };
+    match (text, text.strip_prefix("regions:")) {
+        ("local", _) => Ok(()),
+        ("follower" | "all", _) => Err(unsupported()),
+        (_, Some(number)) => {
+            let digits = (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+            match number.parse::<usize>() {
+                Ok(1) if digits => Ok(()),
+                Ok(number) if digits && (2..=regions).contains(&number) => Err(unsupported()),
+                _ => Err(Problem::bad_request(format!("{ACK}: regions:N is from 1 to the {regions} known regions"))),
+            }
+        }
+        _ => Err(Problem::bad_request(format!("{ACK} is local, follower, regions:N or all"))),
+    }
+}
+
+/// The session and its counter: `<uuid>/<n>`, or a UUID alone, which is the first; quotes do not matter.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<(SessionId, u64)>, Problem> {
+    let bad = |detail: &str| Problem::new(Code::BadIdempotencyKey, detail.to_owned());
+    const FORM: &str = "an idempotency key is a UUID of version 7 and a counter from 1: <uuid>/<n>, or the UUID alone";
+    let text = one(headers, &IDEMPOTENCY_KEY).map_err(|detail| bad(&detail))?;
+    let Some(text) = text else { return Ok(None) };
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let (session, counter) = bare.split_once('/').unwrap_or((bare, "1"));
+    let session = session.parse::<SessionId>().map_err(|_| bad(FORM))?;
+    let plain = !counter.starts_with('0') && counter.bytes().all(|byte| byte.is_ascii_digit());
+    match counter.parse::<u64>() {
+        Ok(counter) if plain => Ok(Some((session, counter))),
+        _ => Err(bad(FORM)),
+    }
+}
+
+/// What the client saw of that key, if it says.
+pub(crate) fn context(headers: &HeaderMap, collection: &str, key: &str) -> Result<Option<Context>, Problem> {
+    let bad = |detail: String| Problem::new(Code::BadContext, detail);
+    let Some(text) = one(headers, &CONTEXT).map_err(bad)? else {
+        return Ok(None);
+    };
+    let context = Context::decode(text, collection, key);
+    context.map(Some).map_err(|error: ContextError| bad(error.to_string()))
+}
+
+/// The client's own id of the request if it can be repeated safely anywhere, else a new one.
+pub(crate) fn request_id(headers: &HeaderMap) -> String {
+    let is_sane = |text: &&str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        (1..=LONGEST_REQUEST_ID).contains(&text.len()) && text.bytes().all(allowed)
+    };
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_sane);
+    given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! One node of an Anabranch cluster: its config file, its HTTP API, its metrics, and how it stops.
+//!
+//! [`run`] is a whole node for a process; [`Node`] is one of several in a process; [`serve_http`] serves a database that
+//! somebody else opened.
+
+mod accept;
+mod answer;
+mod app;
+mod call;
+mod catch;
+mod clock;
+mod config;
+mod duration;
+mod error;
+mod guard;
+mod headers;
+mod json;
+mod lag;
+mod metrics;
+mod node;
+mod path;
+mod problem;
+mod routes;
+mod run;
+mod serve;
+
+pub use accept::{HttpServer, serve_http};
+pub use app::HttpConfig;
+pub use config::{Config, ConfigError, Overrides, TlsFiles};
+pub use error::ServerError;
+pub use node::Node;
+pub use run::{run, shutdown_signal};

@@ -1,0 +1,119 @@
+//! `/v1/collections`.
+
+use crate::answer;
+use crate::app::App;
+use crate::call::Call;
+use crate::problem::{Code, Problem};
+use anabranch::{Change, Collection, Kind, ReadError, Refusal, View, Write, WriteError};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::http::StatusCode;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// How deep the body of a declaration is nested at most: a little, for a good message about what is wrong.
+const DEPTH: usize = 8;
+
+/// `GET /v1/collections`
+pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
+    call.query(&[])?;
+    let view = call.view(&app).await?;
+    let collections: Vec<Value> = view.collections().map(|collection| describe(&view, collection)).collect();
+    Ok(answer::of(&view, StatusCode::OK, &json!({ "collections": collections })))
+}
+
+/// `GET /v1/collections/{c}`
+pub(crate) async fn one(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
+    let path = call.collection()?;
+    call.query(&[])?;
+    let view = call.view(&app).await?;
+    Ok(answer::of(&view, StatusCode::OK, &describe(&view, view.collection(&path)?)))
+}
+
+fn describe(view: &View, collection: &Collection) -> Value {
+    let catalog = view.catalog();
+    let mut body = json!({
+        "name": catalog.path(collection),
+        "resolver": collection.resolver,
+        "kind": collection.kind.to_string(),
+    });
+    let others = catalog.named(&collection.name).filter(|other| other.kind != collection.kind);
+    let others: Vec<String> = others.map(|other| catalog.path(other)).collect();
+    if !others.is_empty() {
+        body["also"] = others.into();
+    }
+    body
+}
+
+/// `PUT /v1/collections/{c}`
+pub(crate) async fn put(State(app): State<Arc<App>>, call: Call, body: Body) -> Result<Response, Problem> {
+    let path = call.collection()?;
+    let terms = call.terms(&app)?;
+    let resolver = resolver(call.json(&app, body, DEPTH).await?)?;
+    let view = call.view(&app).await?;
+    let kind = kind(&view, &resolver)?;
+    let name = path.split('~').next().unwrap_or_default().to_owned();
+    let found = found(&view, &path)?.cloned();
+    let named = path.split_once('~').and_then(|(_, kind)| Kind::from_name(kind));
+    let other = found.as_ref().map(|found| found.kind).or(named).filter(|other| *other != kind);
+    if let Some(other) = other {
+        let resolver_of = found.as_ref().map_or_else(|| other.to_string(), |found| found.resolver.clone());
+        let detail = format!("collection {path} is of kind {other}, and {resolver} makes it a {kind}");
+        return Err(Problem::new(Code::ResolverMismatch, detail).with("resolver", resolver_of));
+    }
+    let is_so = found.as_ref().is_some_and(|found| found.resolver == resolver);
+    if is_so && terms.key.is_none() {
+        let body = found.map(|found| describe(&view, &found)).unwrap_or_default();
+        return Ok(answer::of(&view, StatusCode::OK, &body));
+    }
+    drop(view);
+    let made = found.is_none();
+    let change = Change::Declare { collection: name.clone(), kind, resolver };
+    let written = app.database.apply_async(Write { changes: vec![change], key: terms.key }).await;
+    let written = written.map_err(refused)?;
+    let view = app.database.view();
+    let mut body = view.catalog().get(&name, kind).map(|found| describe(&view, found)).unwrap_or_else(|| json!({}));
+    body["dot"] = written.dot.to_string().into();
+    if written.repeated {
+        body["repeated"] = true.into();
+    }
+    let status = if made && !written.repeated { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(answer::of(&view, status, &body))
+}
+
+/// What the path means now; `None` when there is no such collection.
+fn found<'a>(view: &'a View, path: &str) -> Result<Option<&'a Collection>, Problem> {
+    match view.collection(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(ReadError::NoSuchCollection(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn resolver(body: Value) -> Result<String, Problem> {
+    let Value::Object(mut fields) = body else { return Err(Problem::bad_request(FORM)) };
+    const FORM: &str = r#"expected {"resolver":name}"#;
+    match (fields.remove("resolver"), fields.is_empty()) {
+        (Some(Value::String(resolver)), true) => Ok(resolver),
+        _ => Err(Problem::bad_request(FORM)),
+    }
+}
+
+fn kind(view: &View, resolver: &str) -> Result<Kind, Problem> {
+    let registry = view.registry();
+    let found = registry.by_name(resolver).map(|found| found.kind());
+    found.ok_or_else(|| {
+        let known = registry.names().collect::<Vec<_>>().join(", ");
+        let shown: String = resolver.chars().take(64).collect();
+        Problem::new(Code::NotSupported, format!("there is no resolver {shown:?} in this build; there are {known}"))
+    })
+}
+
+/// That there are too many collections says nothing about the size of the request.
+fn refused(error: WriteError) -> Problem {
+    match error {
+        WriteError::Refused(Refusal::TooLarge(detail)) => Problem::new(Code::Rejected, detail),
+        error => error.into(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Writing one key, and what the answer says.
+
+use crate::answer;
+use crate::app::App;
+use crate::call::Terms;
+use crate::headers;
+use crate::problem::{Code, Problem};
+use anabranch::resolvers::OperationError;
+use anabranch::{Change, Collection, Context, Kind, Operation, Outcome, View, Write, Written};
+use axum::response::Response;
+use hyper::header::HeaderValue;
+use hyper::http::StatusCode;
+use serde_json::{Map, Value};
+
+/// A value above this many bytes is left out of the answer to a write.
+const MOST_VALUE: usize = 4096;
+/// The most transactions that one clearing takes: 10 million rows.
+const MOST_TRANSACTIONS: u64 = 1_000;
+
+/// One operation on one key.
+pub(super) struct One {
+    pub(super) path: String,
+    pub(super) collection: Collection,
+    pub(super) key: String,
+    pub(super) operation: Operation,
+    pub(super) context: Option<Context>,
+}
+
+impl One {
+    fn change(&self) -> Change {
+        Change::Operate {
+            collection: self.collection.name.clone(),
+            kind: self.collection.kind,
+            key: self.key.clone(),
+            operation: self.operation.clone(),
+            context: self.context.clone(),
+        }
+    }
+}
+
+/// Writes, and answers with the value after it.
+pub(super) async fn one(app: &App, one: One, terms: &Terms) -> Result<Response, Problem> {
+    let write = Write { changes: vec![one.change()], key: terms.key };
+    let first = app.database.apply_async(write).await?;
+    let transactions = rest(app, &one, &first).await?;
+    // Taken after the acknowledgement: it has the write, and its token covers it.
+    let view = app.database.view();
+    let mut body = written(&first);
+    if transactions > 1 {
+        body.insert("transactions".to_owned(), transactions.into());
+    }
+    // Also when the value is left out: a register's answer carries its context.
+    let outcome = view.value_after(&one.path, &one.key, Some(&one.operation), MOST_VALUE)?;
+    if !terms.no_value {
+        add_value(&mut body, outcome.as_ref());
+    }
+    let mut response = answer::of(&view, StatusCode::OK, &Value::Object(body));
+    add_context(&mut response, &one.collection, &one.key, outcome.as_ref());
+    Ok(response)
+}
+
+/// What was too much for one transaction goes in further ones, under ids of their own. Returns how many there were.
+async fn rest(app: &App, one: &One, first: &Written) -> Result<u64, Problem> {
+    let mut transactions = 1;
+    let mut incomplete = first.incomplete && only_removes(&one.operation);
+    while incomplete && transactions < MOST_TRANSACTIONS {
+        let write = Write { changes: vec![one.change()], key: None };
+        incomplete = app.database.apply_async(write).await?.incomplete;
+        transactions += 1;
+    }
+    Ok(transactions)
+}
+
+/// Whether an operation, done twice, does no more than done once.
+fn only_removes(operation: &Operation) -> bool {
+    match operation {
+        Operation::Delete | Operation::RemoveMembers(_) | Operation::RemoveItem { .. } | Operation::Clear => true,
+        Operation::Put(_) | Operation::Add(_) | Operation::AddMembers(_) | Operation::AddItem { .. } => false,
+    }
+}
+
+/// What the answer to any write says.
+pub(super) fn written(written: &Written) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("dot".to_owned(), written.dot.to_string().into());
+    if written.repeated {
+        body.insert("repeated".to_owned(), true.into());
+    }
+    body
+}
+
+fn add_value(body: &mut Map<String, Value>, outcome: Option<&Outcome>) {
+    match outcome {
+        None => drop(body.insert("value".to_owned(), Value::Null)),
+        Some(outcome) if outcome.truncated => drop(body.insert("truncated".to_owned(), true.into())),
+        Some(outcome) => {
+            body.insert("value".to_owned(), outcome.value.clone());
+            if outcome.overflow {
+                body.insert("overflow".to_owned(), true.into());
+            }
+        }
+    }
+}
+
+/// Registers' answers carry a context; that of an absent key names nothing.
+pub(super) fn add_context(response: &mut Response, collection: &Collection, key: &str, outcome: Option<&Outcome>) {
+    if collection.kind != Kind::REGISTER {
+        return;
+    }
+    let context = outcome.map(View::context).unwrap_or_default().encode(&collection.name, key);
+    if let Ok(value) = HeaderValue::from_str(&context) {
+        response.headers_mut().insert(headers::CONTEXT, value);
+    }
+}
+
+/// The operation that a JSON value is.
+pub(super) fn operation(kind: Kind, value: Value) -> Result<Operation, Problem> {
+    Operation::from_json(kind, value).map_err(|error| match error {
+        OperationError::NotSupported(_) => Problem::new(Code::NotSupported, error.to_string()),
+        OperationError::Malformed(_) => Problem::bad_request(error.to_string()),
+    })
+}
