@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::store::{Read, StoreError};
 use crate::time::Time;
 use anabranch_causality::{DecodeError, Dot, Origin, Transaction, VersionVector};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 /// The receiving side of one connection.
@@ -23,18 +23,36 @@ pub(crate) struct Incoming {
     pub(crate) rewind_at_ms: u64,
     /// When it was last heard, on the monotonic clock.
     pub(crate) heard_ms: u64,
-    /// How far its wall clock is ahead of ours, in milliseconds, as last heard.
-    pub(crate) ahead_ms: Option<i64>,
+    /// How far its wall clock was ahead of ours, in milliseconds, when it was last heard.
+    pub(crate) ahead: VecDeque<i64>,
     /// Since when it has had something of its own that we lack.
     pub(crate) behind_since_ms: Option<u64>,
 }
 
+/// From how many heartbeats the peer's clock is judged.
+const CLOCK_SAMPLES: usize = 8;
 /// What a waiting transaction costs beside its bytes, roughly.
 const WAITING_BYTES: usize = 512;
 /// The most origins that are parked; a peer that brings more is turned away instead.
 const MAX_PARKED: usize = 1_000;
 /// How many transactions of one message that came again are compared with the log: each costs a look-up.
 const COMPARED: usize = 16;
+
+impl Incoming {
+    /// Takes note of how far the peer's clock seems ahead of ours.
+    pub(crate) fn note_clock(&mut self, ahead_ms: i64) {
+        if self.ahead.len() == CLOCK_SAMPLES {
+            self.ahead.pop_front();
+        }
+        self.ahead.push_back(ahead_ms);
+    }
+
+    /// How far the peer's clock is ahead of ours, in milliseconds. A message that was long under way makes it look
+    /// behind, never ahead: the sample that was under way the shortest is the best.
+    pub(crate) fn clock_ahead_ms(&self) -> Option<i64> {
+        self.ahead.iter().max().copied()
+    }
+}
 
 /// Transactions that came before what they depend on.
 #[derive(Debug, Default)]

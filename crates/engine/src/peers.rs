@@ -74,9 +74,10 @@ impl Engine {
 
     fn handle_heartbeat(&mut self, time: Time, peer: &str, heartbeat: &Heartbeat) {
         let vector = self.state.lineages.expand(&heartbeat.vector);
-        let ahead = heartbeat.wall_ms as i64 - time.wall_ms as i64;
+        let mut ahead = heartbeat.wall_ms as i64 - time.wall_ms as i64;
         if let Some(found) = self.peers.get_mut(peer) {
-            found.incoming.ahead_ms = Some(ahead);
+            found.incoming.note_clock(ahead);
+            ahead = found.incoming.clock_ahead_ms().unwrap_or(ahead);
             found.incoming.offered.join(&vector);
             found.outgoing.acknowledge(&vector);
             let behind = vector.get(found.origin) > self.state.vector.get(found.origin);
@@ -154,7 +155,7 @@ impl Engine {
     pub(crate) fn clock_refusal(&self, time: Time) -> Option<String> {
         let heard = |peer: &&Peer| time.mono_ms.saturating_sub(peer.incoming.heard_ms) <= HEARD_MS;
         let mut clocks: Vec<i64> =
-            self.peers.values().filter(heard).filter_map(|peer| peer.incoming.ahead_ms).chain([0]).collect();
+            self.peers.values().filter(heard).filter_map(|peer| peer.incoming.clock_ahead_ms()).chain([0]).collect();
         if clocks.len() < 3 {
             return None;
         }

@@ -111,7 +111,7 @@ impl Engine {
             unacked_transactions: self.unacked(&peer.outgoing),
             in_flight_bytes: peer.outgoing.in_flight_bytes,
             acked: self.state.lineages.compact(&peer.outgoing.acked),
-            clock_ahead_ms: peer.incoming.ahead_ms,
+            clock_ahead_ms: peer.incoming.clock_ahead_ms(),
         }
     }
 

@@ -134,3 +134,18 @@ fn a_leader_ahead_of_the_others_clocks_writes_nothing_and_says_so() {
         }
     }
 }
+
+#[test]
+fn a_slow_link_does_not_make_our_clock_look_ahead() {
+    let mut a = Replica::new("a", 1);
+    for (peer, origin) in [("b", 2), ("c", 3)] {
+        a.connect(peer, origin);
+        for delay_ms in [900, 40, 5_000, 2_000] {
+            let (shard, wall_ms) = (ShardId(0), a.time.wall_ms - delay_ms);
+            let vector = VersionVector::new();
+            a.message(peer, Message::Heartbeat(Heartbeat { shard, wall_ms, vector, digest: None, buckets: vec![] }));
+        }
+    }
+    assert_eq!(a.engine.status(a.time).peers[0].clock_ahead_ms, Some(-40));
+    a.write(&one(add("p", 1))).expect("a write");
+}

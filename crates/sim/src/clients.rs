@@ -1,0 +1,246 @@
+//! Clients: sessions that ask, wait, ask again elsewhere, and sometimes ask again although they were answered.
+
+use crate::node::Input;
+use crate::queue::Event;
+use crate::random::Random;
+use crate::workload;
+use crate::world::{Checked, START_MS, World};
+use anabranch_causality::{Actor, Dot, OperationId, SessionId};
+use anabranch_engine::{Refusal, Write, Written};
+
+/// All clients and what they asked for.
+pub(crate) struct Clients {
+    pub(crate) random: Random,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) tickets: Vec<Ticket>,
+}
+
+/// One client. Its session is replaced by a new one now and then.
+pub(crate) struct Session {
+    id: SessionId,
+    home: usize,
+    counter: u64,
+    last: Option<usize>,
+}
+
+/// A request, with all its attempts.
+pub(crate) struct Request {
+    pub(crate) write: Write,
+    home: usize,
+    attempts: u32,
+    /// Nothing more will come of it.
+    pub(crate) done: bool,
+    /// What a node said took effect.
+    pub(crate) acknowledged: Option<OperationId>,
+    reused: bool,
+}
+
+/// One attempt, at one node.
+pub(crate) struct Ticket {
+    pub(crate) request: usize,
+    /// What the node made of it.
+    pub(crate) created: Option<Dot>,
+}
+
+impl Clients {
+    pub(crate) fn new(random: Random) -> Self {
+        Self { random, sessions: Vec::new(), requests: Vec::new(), tickets: Vec::new() }
+    }
+
+    /// Whether nothing more is asked or waited for.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.requests.iter().all(|request| request.done)
+    }
+}
+
+/// A UUIDv7 of that time.
+fn session_id(wall_ms: u64, random: &mut Random) -> SessionId {
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&wall_ms.to_be_bytes()[2..]);
+    id[6..14].copy_from_slice(&random.bits().to_be_bytes());
+    id[14..].copy_from_slice(&random.bits().to_be_bytes()[..2]);
+    id[6] = (id[6] & 0x0f) | 0x70;
+    id[8] = (id[8] & 0x3f) | 0x80;
+    SessionId(id)
+}
+
+impl World {
+    pub(crate) fn start_clients(&mut self) {
+        for session in 0..self.plan.sessions {
+            let random = &mut self.clients.random;
+            let id = session_id(START_MS + self.now, random);
+            let home = random.below(self.nodes.len());
+            self.clients.sessions.push(Session { id, home, counter: 0, last: None });
+            let think = self.clients.random.spread(self.plan.think_ms);
+            self.queue.at(self.now + think, Event::Step { session });
+        }
+    }
+
+    /// A session thinks of something to do.
+    pub(crate) fn step(&mut self, session: usize) {
+        if self.healing || self.clients.requests.len() >= self.plan.operations {
+            return;
+        }
+        let think = self.clients.random.spread(self.plan.think_ms);
+        self.queue.at(self.now + think, Event::Step { session });
+        let waits = self.clients.sessions[session].last.is_some_and(|last| !self.clients.requests[last].done);
+        if waits && !self.clients.random.chance(self.plan.pipelined) {
+            return;
+        }
+        if self.clients.random.chance(20) {
+            self.clients.sessions[session].id = session_id(START_MS + self.now, &mut self.clients.random);
+            self.clients.sessions[session].counter = 0;
+        }
+        let request = self.clients.requests.len();
+        let mut changes = workload::changes(&mut self.clients.random, &self.plan, request);
+        if self.clients.random.chance(self.plan.contexts) {
+            let node = self.clients.random.below(self.nodes.len());
+            if let Some(engine) = &self.nodes[node].engine {
+                workload::add_contexts(&mut changes, &self.registry, engine.catalog(), &self.nodes[node].store);
+            }
+        }
+        let (key, reused) = self.next_key(session);
+        let home = self.clients.sessions[session].home;
+        let write = Write { changes, key };
+        self.clients.sessions[session].last = Some(request);
+        let made = Request { write, home, attempts: 0, done: false, acknowledged: None, reused };
+        self.clients.requests.push(made);
+        self.attempt(request);
+    }
+
+    fn next_key(&mut self, session: usize) -> (Option<(SessionId, u64)>, bool) {
+        let Clients { random, sessions, .. } = &mut self.clients;
+        let session = &mut sessions[session];
+        if random.chance(self.plan.keyless) {
+            return (None, false);
+        }
+        if session.counter > 0 && random.chance(self.plan.reuse_counters) {
+            // A client that lost its memory: the same counter, another request.
+            self.coverage.note("counters used for two requests");
+            return (Some((session.id, session.counter)), true);
+        }
+        let skips = if random.chance(self.plan.skip_counters) { random.range(1, 1_500) } else { 0 };
+        session.counter += 1 + skips;
+        (Some((session.id, session.counter)), false)
+    }
+
+    /// A request is sent: first to the session's own node, again perhaps to another.
+    pub(crate) fn attempt(&mut self, number: usize) {
+        if self.healing && self.clients.requests[number].done {
+            return;
+        }
+        let nodes = self.nodes.len();
+        let (random, request) = (&mut self.clients.random, &mut self.clients.requests[number]);
+        let mut node = request.home;
+        if request.attempts > 0 {
+            self.coverage.note("attempts again");
+            if random.chance(self.plan.elsewhere) {
+                self.coverage.note("attempts at another leader");
+                node = (node + 1 + random.below(nodes - 1)) % nodes;
+            }
+        }
+        request.attempts += 1;
+        let attempt = request.attempts;
+        let ticket = self.clients.tickets.len() as u64;
+        self.clients.tickets.push(Ticket { request: number, created: None });
+        let random = &mut self.clients.random;
+        let (travel, patience) = (random.range(0, 5), random.range(300, 1_500));
+        if self.healing || !random.chance(self.plan.lose_requests) {
+            self.queue.at(self.now + travel, Event::Arrive { node, ticket });
+        }
+        self.queue.at(self.now + patience, Event::Timeout { request: number, attempt });
+    }
+
+    /// A request comes to a node. One that is down does not answer.
+    pub(crate) fn arrive(&mut self, node: usize, ticket: u64) {
+        if self.nodes[node].is_up() {
+            self.coverage.note("requests");
+            self.bring(node, Input::Write { ticket });
+        }
+    }
+
+    /// A node answers: what it says counts from here on, whether the client hears it or not.
+    pub(crate) fn reply(&mut self, node: usize, ticket: u64, answer: Result<Written, Refusal>) -> Checked {
+        let number = self.clients.tickets[ticket as usize].request;
+        self.trace.line(self.now, || format!("{node} answers request {number}: {answer:?}"));
+        match &answer {
+            Ok(written) => {
+                self.coverage.note(if written.repeated { "acknowledged again" } else { "acknowledged" });
+                self.check_operation(number, written)?;
+                self.clients.requests[number].acknowledged = Some(written.operation);
+            }
+            Err(refusal) => self.check_refusal(number, refusal)?,
+        }
+        let random = &mut self.clients.random;
+        let travel = random.range(0, 5);
+        if self.healing || !random.chance(self.plan.lose_replies) {
+            self.queue.at(self.now + travel, Event::Answer { ticket, answer: Box::new(answer) });
+        }
+        Ok(())
+    }
+
+    fn check_operation(&mut self, number: usize, written: &Written) -> Checked {
+        let request = &self.clients.requests[number];
+        let right = match request.write.key {
+            None => matches!(written.operation.actor, Actor::Leader(_)),
+            Some((session, counter)) => {
+                let expected = OperationId { actor: Actor::Session(session), counter, hash: request.write.hash() };
+                expected == written.operation
+            }
+        };
+        if right { Ok(()) } else { Err(self.violation(format!("request {number} was answered as {written:?}"))) }
+    }
+
+    /// Which refusals are possible depends on what clients and clocks do.
+    fn check_refusal(&mut self, number: usize, refusal: &Refusal) -> Checked {
+        let name = match refusal {
+            Refusal::NotWritable { reason: "clock", .. } if self.plan.clocks || self.is_slow() => "refused: clock",
+            Refusal::ResolverMismatch { .. } if self.plan.mixed > 0 => "refused: other kind",
+            Refusal::SessionExpired if self.plan.clocks => "refused: session expired",
+            Refusal::BadIdempotencyKey(_) if self.plan.clocks || self.plan.skip_counters > 0 => "refused: bad key",
+            Refusal::IdempotencyKeyReused if self.plan.reuse_counters > 0 => "refused: counter reused",
+            Refusal::Rejected { .. } => "refused: rejected",
+            other => return Err(self.violation(format!("request {number} was refused: {other}"))),
+        };
+        self.coverage.note(name);
+        Ok(())
+    }
+
+    /// A client hears an answer.
+    pub(crate) fn answer(&mut self, ticket: u64, answer: &Result<Written, Refusal>) {
+        let number = self.clients.tickets[ticket as usize].request;
+        let retry = matches!(answer, Err(Refusal::NotWritable { .. }));
+        let may_again = self.may_try_again(number);
+        let (random, request) = (&mut self.clients.random, &mut self.clients.requests[number]);
+        if may_again && (retry || (!request.done && random.chance(self.plan.echo))) {
+            // Refused for now; or a client that asks again although it was answered.
+            let wait = if self.healing { random.range(10, 500) } else { random.spread(1_000) };
+            self.queue.at(self.now + wait, Event::Attempt { request: number });
+        } else if !retry || !may_again {
+            request.done = true;
+        }
+    }
+
+    /// A client has waited long enough.
+    pub(crate) fn timeout(&mut self, number: usize, attempt: u32) {
+        let may_again = self.may_try_again(number);
+        let (random, request) = (&mut self.clients.random, &mut self.clients.requests[number]);
+        if request.done || request.attempts != attempt {
+            return;
+        }
+        if !may_again {
+            request.done = true;
+            return;
+        }
+        let late = !self.healing && random.chance(self.plan.late);
+        let wait = if late { random.range(2_000, 9_000) } else { random.range(1, 200) };
+        self.queue.at(self.now + wait, Event::Attempt { request: number });
+    }
+
+    /// Only what has a key can be asked again; what has none would be another operation.
+    fn may_try_again(&self, number: usize) -> bool {
+        let request = &self.clients.requests[number];
+        request.write.key.is_some() && request.attempts < self.plan.attempts && !request.reused
+    }
+}

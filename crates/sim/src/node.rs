@@ -1,0 +1,134 @@
+//! One node: the real engine over a disk that can forget, and what the simulator knows of both.
+
+use crate::ledger::Ledger;
+use anabranch_causality::Origin;
+use anabranch_engine::store::Read;
+use anabranch_engine::{Config, Engine};
+use anabranch_protocol::{Hello, Role};
+use anabranch_store::{Image, MemoryStore};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A point of a node's work at which it can stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// Something was handled, nothing is sealed.
+    Handled,
+    /// The batch is sealed, nothing is written.
+    Sealed,
+    /// Written, not synced.
+    Written,
+    /// Synced; the engine does not know.
+    Synced,
+    /// The engine knows, and so many of its outputs were carried out.
+    Outputs(usize),
+}
+
+/// What comes in to a node.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    Tick,
+    Connected { peer: usize, connection: u64, hello: Vec<u8> },
+    Lost { peer: usize, connection: u64 },
+    Frame { peer: usize, connection: u64, frame: Vec<u8> },
+    Write { ticket: u64 },
+}
+
+/// A failure that was planted in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreFault {
+    None,
+    Armed,
+}
+
+/// A node and its disk.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) store: MemoryStore,
+    /// `None` while it is down.
+    pub(crate) engine: Option<Engine>,
+    /// How often it was started: what was decided about an earlier life does not concern this one.
+    pub(crate) life: u64,
+    pub(crate) inbox: VecDeque<Input>,
+    pub(crate) turn_due: bool,
+    /// The connections that it knows of.
+    pub(crate) peers: BTreeMap<usize, u64>,
+    /// How far its wall clock is off, in milliseconds.
+    pub(crate) skew_ms: i64,
+    /// What was applied, on disk or not.
+    pub(crate) ledger: Ledger,
+    /// How much of the ledger is on disk.
+    pub(crate) durable: usize,
+    pub(crate) durable_vector: anabranch_causality::VersionVector,
+    /// How many records of the batch the simulator has looked at.
+    pub(crate) watched: usize,
+    pub(crate) stop_at: Option<Point>,
+    pub(crate) store_fault: StoreFault,
+    /// Earlier states of the disk.
+    pub(crate) images: Vec<Image>,
+    /// Put the disk back to this state before the next start.
+    pub(crate) roll_back: Option<Image>,
+    /// After starting, be alone for so long.
+    pub(crate) alone_ms: u64,
+}
+
+impl Node {
+    pub(crate) fn new(index: usize, window_bytes: usize, buffer_bytes: usize) -> Self {
+        let name = format!("node-{index}");
+        let mut config = Config::new("sim", format!("region-{index}"), name.clone());
+        config.window_bytes = window_bytes;
+        config.buffer_bytes = buffer_bytes;
+        let store = MemoryStore::new();
+        Self {
+            name,
+            config,
+            images: vec![store.image()],
+            store,
+            engine: None,
+            life: 0,
+            inbox: VecDeque::new(),
+            turn_due: false,
+            peers: BTreeMap::new(),
+            skew_ms: 0,
+            ledger: Ledger::default(),
+            durable: 0,
+            durable_vector: Default::default(),
+            watched: 0,
+            stop_at: None,
+            store_fault: StoreFault::None,
+            roll_back: None,
+            alone_ms: 0,
+        }
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// The engine and the store to show it, while it runs.
+    pub(crate) fn parts(&mut self) -> Option<(&mut Engine, &dyn Read)> {
+        let Self { engine, store, .. } = self;
+        engine.as_mut().map(|engine| (engine, store as &dyn Read))
+    }
+
+    /// Its first message on a connection.
+    pub(crate) fn hello(&self) -> Vec<u8> {
+        let origin = self.engine.as_ref().map_or(Origin(0), Engine::origin);
+        let (cluster, region, node) =
+            (self.config.cluster.clone(), self.config.region.clone(), self.config.node.clone());
+        Hello { cluster, region, node, role: Role::Leader, origin }.encode()
+    }
+
+    /// The process is gone, with all that was not synced.
+    pub(crate) fn stop(&mut self) {
+        self.engine = None;
+        self.store.crash();
+        self.inbox.clear();
+        self.peers.clear();
+        self.turn_due = false;
+        self.watched = 0;
+        self.stop_at = None;
+        self.store_fault = StoreFault::None;
+    }
+}

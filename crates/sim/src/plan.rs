@@ -1,0 +1,198 @@
+//! What a run is like: which faults are on and how often they strike, all drawn from the seed. Most runs have few kinds of
+//! faults, some have many: a fault that is everywhere hides what the others would find.
+
+use crate::random::Random;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Any mixture of faults, drawn from the seed.
+    Swarm,
+    /// No faults at all: then nothing may be sent twice.
+    Healthy,
+    /// Two nodes cannot hear each other, silently or openly: the third must relay while that lasts.
+    Relay,
+}
+
+/// The drawn plan of one run. Rates are per mille, times are milliseconds; a mean of 0 means never.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) nodes: usize,
+    /// How long faults strike and clients write.
+    pub(crate) active_ms: u64,
+    pub(crate) sessions: usize,
+    pub(crate) operations: usize,
+    pub(crate) think_ms: u64,
+    pub(crate) keys: u64,
+    pub(crate) keyless: u64,
+    pub(crate) contexts: u64,
+    pub(crate) several: u64,
+    pub(crate) declares: u64,
+    pub(crate) mixed: u64,
+    pub(crate) extremes: u64,
+    pub(crate) pipelined: u64,
+    pub(crate) skip_counters: u64,
+    pub(crate) reuse_counters: u64,
+    pub(crate) attempts: u32,
+    pub(crate) elsewhere: u64,
+    pub(crate) late: u64,
+    pub(crate) echo: u64,
+    pub(crate) lose_requests: u64,
+    pub(crate) lose_replies: u64,
+    pub(crate) loss: u64,
+    pub(crate) duplication: u64,
+    pub(crate) reordering: u64,
+    pub(crate) delay_ms: (u64, u64),
+    pub(crate) slow_link: u64,
+    pub(crate) fault_ms: u64,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) clocks: bool,
+    pub(crate) late_dial: u64,
+    pub(crate) early_poll: u64,
+    pub(crate) checkpoint: u64,
+    pub(crate) turn_inputs: u64,
+    pub(crate) turn_ms: u64,
+    pub(crate) tick_ms: u64,
+    pub(crate) window_bytes: usize,
+    pub(crate) buffer_bytes: usize,
+}
+
+/// A kind of fault that strikes at times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// A connection breaks.
+    Drop,
+    /// Two nodes cannot hear each other.
+    CutPair,
+    /// One node cannot hear another.
+    CutOneWay,
+    /// One node is alone.
+    Isolate,
+    /// A node stops at any point of its work.
+    Crash,
+    /// A node's disk goes back to what it was earlier.
+    RollBack,
+    /// The store refuses or fails.
+    Store,
+    /// A clock jumps.
+    Clock,
+}
+
+impl Fault {
+    const ALL: [Self; 8] = [
+        Self::Drop,
+        Self::CutPair,
+        Self::CutOneWay,
+        Self::Isolate,
+        Self::Crash,
+        Self::RollBack,
+        Self::Store,
+        Self::Clock,
+    ];
+}
+
+impl Plan {
+    /// The plan of that seed.
+    pub(crate) fn draw(scenario: Scenario, seed: u64) -> Self {
+        let mut random = Random::stream(seed, "plan");
+        let mut plan = Self::calm(&mut random);
+        match scenario {
+            Scenario::Healthy => {}
+            Scenario::Relay => plan.active_ms = 8_000,
+            Scenario::Swarm => plan.add_faults(&mut random),
+        }
+        plan
+    }
+
+    /// A plan without any fault.
+    fn calm(random: &mut Random) -> Self {
+        let low = random.pick(&[1, 5, 20, 40]);
+        Self {
+            nodes: 3,
+            active_ms: random.range(6_000, 25_000),
+            sessions: random.range(2, 9) as usize,
+            operations: random.range(60, 400) as usize,
+            think_ms: random.pick(&[30, 80, 150, 300]),
+            keys: random.pick(&[1, 3, 8]),
+            keyless: random.pick(&[0, 200, 500, 1000]),
+            contexts: random.pick(&[0, 300, 700]),
+            several: random.pick(&[0, 150, 400]),
+            declares: random.pick(&[10, 60]),
+            mixed: random.pick(&[0, 50, 200]),
+            extremes: random.pick(&[0, 0, 30]),
+            pipelined: random.pick(&[0, 200, 1000]),
+            skip_counters: random.pick(&[0, 0, 30]),
+            reuse_counters: 0,
+            attempts: 1,
+            elsewhere: 0,
+            late: 0,
+            echo: 0,
+            lose_requests: 0,
+            lose_replies: 0,
+            loss: 0,
+            duplication: 0,
+            reordering: 0,
+            delay_ms: (low, low + random.pick(&[0, 5, 60])),
+            slow_link: 0,
+            fault_ms: 0,
+            faults: Vec::new(),
+            clocks: false,
+            late_dial: 0,
+            early_poll: random.pick(&[0, 300, 1000]),
+            checkpoint: random.pick(&[0, 5, 100]),
+            turn_inputs: random.pick(&[1, 4, 30]),
+            turn_ms: random.pick(&[0, 2, 15]),
+            tick_ms: random.pick(&[100, 250]),
+            window_bytes: 4 << 20,
+            buffer_bytes: 16 << 20,
+        }
+    }
+
+    fn add_faults(&mut self, random: &mut Random) {
+        let mut sometimes = |per_mille: u64, rates: &[u64]| {
+            let rate = random.pick(rates);
+            if random.chance(per_mille) { rate } else { 0 }
+        };
+        self.loss = sometimes(350, &[2, 20, 150]);
+        self.duplication = sometimes(350, &[10, 100, 400]);
+        self.reordering = sometimes(350, &[30, 300, 1000]);
+        self.slow_link = sometimes(300, &[300, 800]);
+        self.lose_requests = sometimes(500, &[20, 150]);
+        self.lose_replies = sometimes(600, &[50, 300]);
+        self.elsewhere = sometimes(800, &[300, 1000]);
+        self.late = sometimes(500, &[100, 500]);
+        self.echo = sometimes(500, &[50, 300]);
+        self.reuse_counters = sometimes(200, &[30, 100]);
+        self.late_dial = sometimes(250, &[1000]);
+        self.attempts = random.range(2, 6) as u32;
+        self.fault_ms = random.pick(&[300, 800, 2_000, 5_000]);
+        let share = random.pick(&[150, 400, 700]);
+        self.faults = Fault::ALL.into_iter().filter(|_| random.chance(share)).collect();
+        self.clocks = self.faults.contains(&Fault::Clock);
+        self.window_bytes = random.pick(&[1, 600, 4 << 10, 4 << 20]);
+        self.buffer_bytes = random.pick(&[0, 300, 2_000, 16 << 20, 16 << 20]);
+    }
+}
+
+impl std::fmt::Display for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Swarm => "swarm",
+            Self::Healthy => "healthy",
+            Self::Relay => "relay",
+        })
+    }
+}
+
+impl std::str::FromStr for Scenario {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "swarm" => Ok(Self::Swarm),
+            "healthy" => Ok(Self::Healthy),
+            "relay" => Ok(Self::Relay),
+            other => Err(format!("{other} is no scenario: swarm, healthy or relay")),
+        }
+    }
+}

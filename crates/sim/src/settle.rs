@@ -1,0 +1,235 @@
+//! The end of a run: everything heals, nobody writes any more, and all replicas must become one.
+
+use crate::checkers::{acknowledged, counters, spec, values};
+use crate::node::StoreFault;
+use crate::plan::Scenario;
+use crate::queue::Event;
+use crate::world::{Checked, World};
+use anabranch_causality::{Actor, OperationId, Transaction};
+use anabranch_engine::Write;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Within so long after the last client fell silent, all replicas must be equal.
+const CONVERGE_MS: u64 = 60_000;
+/// How often that is looked at.
+const LOOK_MS: u64 = 250;
+/// After so long in equality, nothing may be sent but signs of life.
+const GRACE_MS: u64 = 3_000;
+const SILENCE_MS: u64 = 2_000;
+/// However often something is lost: more than so many times as much as needed is a storm.
+const STORM: u64 = 50;
+
+impl World {
+    /// Everything happens.
+    pub(crate) fn run(&mut self) -> Checked {
+        self.begin()?;
+        let relay = self.options.scenario == Scenario::Relay;
+        if relay {
+            self.separate();
+        }
+        self.run_until(self.plan.active_ms)?;
+        if relay {
+            // Before anything heals: the third node must have brought everything across.
+            self.healing = true;
+            self.converge("relaying")?;
+        }
+        self.heal();
+        self.converge("healing")?;
+        self.finish()
+    }
+
+    /// Two nodes cannot hear each other, or one cannot hear the other; with or without anyone noticing.
+    fn separate(&mut self) {
+        let (a, b) = self.faults.pick(&[(0, 1), (1, 2), (2, 0)]);
+        let directions = if self.faults.chance(500) { vec![(a, b)] } else { vec![(a, b), (b, a)] };
+        let noticed = self.faults.chance(500);
+        let when = self.faults.pick(&[0, 1, 2_000]);
+        if when > 0 && self.run_until(when).is_err() {
+            return;
+        }
+        self.trace.line(self.now, || format!("for good: {directions:?}, noticed: {noticed}"));
+        self.coverage.note(if noticed { "separations noticed" } else { "separations unnoticed" });
+        self.network.cut(directions);
+        if noticed {
+            self.disconnect(a, b);
+        }
+    }
+
+    fn heal(&mut self) {
+        self.trace.line(self.now, || "everything heals".to_owned());
+        self.healing = true;
+        self.network.mend_all();
+        for node in 0..self.nodes.len() {
+            self.nodes[node].skew_ms = 0;
+            self.nodes[node].stop_at = None;
+            if self.nodes[node].store_fault == StoreFault::Armed {
+                // Between turns all is synced: this forgets the fault and nothing else.
+                self.nodes[node].store.crash();
+                self.nodes[node].store_fault = StoreFault::None;
+            }
+            if !self.nodes[node].is_up() {
+                self.queue.at(self.now, Event::Start { node });
+            }
+        }
+    }
+
+    fn converge(&mut self, what: &str) -> Checked {
+        let mut silent_since = None;
+        loop {
+            self.run_until(self.now + LOOK_MS)?;
+            if !self.clients.is_quiet() {
+                continue;
+            }
+            let since = *silent_since.get_or_insert(self.now);
+            if self.is_converged() {
+                self.coverage.add("ms until convergence", self.now - since);
+                return Ok(());
+            }
+            if self.now - since > CONVERGE_MS {
+                let vectors: Vec<String> = self.nodes.iter().map(|node| node.durable_vector.to_string()).collect();
+                let what = format!("no convergence {CONVERGE_MS} ms after {what}: {}", vectors.join(" / "));
+                return Err(self.violation(what));
+            }
+        }
+    }
+
+    fn is_converged(&self) -> bool {
+        let first = &self.nodes[0].durable_vector;
+        self.nodes.iter().all(|node| node.is_up() && node.durable_vector == *first)
+    }
+
+    /// All replicas are equal: so they must stay, in silence, and be what the specification says.
+    fn finish(&mut self) -> Checked {
+        self.run_until(self.now + GRACE_MS)?;
+        let before = self.now;
+        self.run_until(self.now + SILENCE_MS)?;
+        if self.last_transactions > before {
+            return Err(self.violation("transactions are sent although all replicas are equal"));
+        }
+        if !self.is_converged() {
+            return Err(self.violation("the replicas were equal and are no more"));
+        }
+        let vector = self.nodes[0].durable_vector.clone();
+        let acknowledged = self.clients.requests.iter().filter_map(|request| request.acknowledged);
+        let checked = acknowledged::check(&self.history, &vector, acknowledged);
+        checked.map_err(|what| self.violation(what))?;
+        for node in 0..self.nodes.len() {
+            let right = self.check_state(node)?;
+            self.check_counters(node, &right)?;
+            self.count(node);
+        }
+        self.check_statistics()?;
+        self.count_mutual();
+        self.coverage.add("transactions", self.history.len() as u64);
+        self.coverage.add("transactions excused", self.history.dots().filter(|(_, excused)| *excused).count() as u64);
+        Ok(())
+    }
+
+    /// A node's rows and values are what the set of its transactions comes to. Returns that.
+    pub(crate) fn check_state(&mut self, node: usize) -> Result<spec::State, crate::Violation> {
+        let mut dots = self.nodes[node].ledger.dots.clone();
+        dots.sort_unstable();
+        let set: Vec<Arc<Transaction>> = dots.iter().filter_map(|dot| self.history.get(*dot).cloned()).collect();
+        let outcome = (|| {
+            let right = spec::State::of(set.iter().map(Arc::as_ref))?;
+            let found = &self.nodes[node];
+            let engine = found.engine.as_ref().ok_or("it is down")?;
+            right.compare(&spec::State::stored(engine.catalog(), &found.store)?)?;
+            values::check(&right, &self.registry, engine.catalog(), &found.store)?;
+            Ok(right)
+        })();
+        self.coverage.note("states compared with the specification");
+        outcome.map_err(|what: String| self.violation(format!("node {node}: {what}")))
+    }
+
+    /// A node that was just opened is what its disk says.
+    pub(crate) fn check_opened(&mut self, node: usize) -> Checked {
+        let time = self.time(node);
+        let found = &self.nodes[node];
+        let Some(engine) = &found.engine else { return Ok(()) };
+        if engine.durable_full() != &found.durable_vector {
+            let (says, is) = (engine.durable_full(), &found.durable_vector);
+            return Err(self.violation(format!("node {node} opens with {says}; on disk is {is}")));
+        }
+        let digest = engine.status(time).digest;
+        let who = format!("{}, opened at {} ms", found.name, self.now);
+        let checked = self.digests.check(&who, &found.durable_vector, digest);
+        checked.map_err(|what| self.violation(what))?;
+        if self.work.chance(200) { self.check_state(node).map(|_| ()) } else { Ok(()) }
+    }
+
+    fn check_counters(&mut self, node: usize, right: &spec::State) -> Checked {
+        let mut asked: BTreeMap<OperationId, &Write> = BTreeMap::new();
+        for ticket in &self.clients.tickets {
+            let write = &self.clients.requests[ticket.request].write;
+            if let Some((session, counter)) = write.key {
+                let operation = OperationId { actor: Actor::Session(session), counter, hash: write.hash() };
+                asked.insert(operation, write);
+            }
+            if let Some(dot) = ticket.created.filter(|_| write.key.is_none()) {
+                let actor = Actor::Leader(dot.origin);
+                asked.insert(OperationId { actor, counter: dot.seq, hash: 0 }, write);
+            }
+        }
+        let ledger = &self.nodes[node].ledger;
+        let operations: BTreeSet<OperationId> =
+            ledger.dots.iter().filter_map(|dot| self.history.get(*dot)).map(|found| found.operation).collect();
+        let counted = operations.into_iter().map(|operation| (operation, asked.get(&operation).copied()));
+        let checked = counters::check(counted, &right.sums);
+        checked.map_err(|what| self.violation(format!("node {node}: {what}")))
+    }
+
+    fn count(&mut self, node: usize) {
+        let time = self.time(node);
+        let Some(engine) = &self.nodes[node].engine else { return };
+        let counters = engine.status(time).counters;
+        self.coverage.add("transactions that came again", counters.duplicates);
+        self.coverage.add("copies applied", counters.copies);
+        self.coverage.add("buffer overflows", counters.buffer_overflows);
+    }
+
+    /// Operations that supersede each other: each was sequenced twice, and at one leader one came first, at the other
+    /// the other. Then neither stands. The specification says so, too; how often it happens is worth knowing.
+    fn count_mutual(&mut self) {
+        let dots = &self.nodes[0].ledger.dots;
+        let set = dots.iter().filter_map(|dot| self.history.get(*dot));
+        let mut edges: BTreeSet<(OperationId, OperationId)> = BTreeSet::new();
+        for transaction in set {
+            let groups = transaction.effects.iter().flat_map(|effect| &effect.supersedes);
+            edges.extend(groups.flat_map(|group| &group.tags).map(|tag| (transaction.operation, tag.operation)));
+        }
+        let mutual = edges.iter().filter(|(by, of)| by < of && edges.contains(&(*of, *by))).count();
+        self.coverage.add("pairs of operations that supersede each other", mutual as u64);
+    }
+
+    /// What the engine counts itself.
+    fn check_statistics(&mut self) -> Checked {
+        let mut sent = 0;
+        for node in 0..self.nodes.len() {
+            let time = self.time(node);
+            let Some(engine) = &self.nodes[node].engine else { continue };
+            let status = engine.status(time);
+            sent += status.counters.sent;
+            // What waits for something that no disk holds any more waits for ever.
+            let waits = status.buffered > 0 && !self.history.dots().any(|(_, excused)| excused);
+            let wrong = status.counters.digest_mismatches > 0 || waits;
+            let parked = !(status.parked_origins.is_empty() && status.parked_collections.is_empty());
+            if wrong || parked {
+                return Err(self.violation(format!("node {node} ends as {status:?}")));
+            }
+            if self.options.scenario == Scenario::Healthy && status.counters.duplicates > 0 {
+                return Err(self.violation(format!("node {node}: sent twice in a healthy mesh: {status:?}")));
+            }
+        }
+        let needed = (self.history.len() * (self.nodes.len() - 1)) as u64;
+        let all_sent = self.coverage.get("transactions sent");
+        if all_sent > STORM * (needed + 20) {
+            return Err(self.violation(format!("{all_sent} transactions were sent, needed are {needed}: a storm")));
+        }
+        if self.options.scenario == Scenario::Healthy && sent != needed {
+            return Err(self.violation(format!("{sent} transactions were sent in a healthy mesh, needed are {needed}")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,310 @@
+//! A node's turn: the loop that the engine's contract asks for, with a way out at every point.
+
+use crate::checkers::{created, visible};
+use crate::node::{Input, Point, StoreFault};
+use crate::queue::Event;
+use crate::world::{Checked, World};
+use anabranch_engine::record::Record;
+use anabranch_engine::{Alarm, Output};
+use anabranch_protocol::{Hello, Message};
+
+impl World {
+    /// Something comes in to a node that is up.
+    pub(crate) fn bring(&mut self, node: usize, input: Input) {
+        if self.nodes[node].is_up() {
+            self.nodes[node].inbox.push_back(input);
+            self.turn_soon(node);
+        }
+    }
+
+    fn turn_soon(&mut self, node: usize) {
+        if !self.nodes[node].turn_due {
+            self.nodes[node].turn_due = true;
+            let wait = self.work.range(0, self.plan.turn_ms);
+            let life = self.nodes[node].life;
+            self.queue.at(self.now + wait, Event::Turn { node, life });
+        }
+    }
+
+    /// A node works off some of what came in, commits, and carries out what the engine wants.
+    pub(crate) fn turn(&mut self, node: usize) -> Checked {
+        self.nodes[node].turn_due = false;
+        for _ in 0..self.work.range(1, self.plan.turn_inputs) {
+            let Some(input) = self.nodes[node].inbox.pop_front() else { break };
+            self.handle(node, input)?;
+            // Outputs may be taken at any time: what waits for the disk must not be among them.
+            if self.work.chance(self.plan.early_poll) {
+                self.carry_out(node, usize::MAX)?;
+            }
+        }
+        if self.stops_at(node, Point::Handled) {
+            self.stop(node, "crashes before sealing");
+            return Ok(());
+        }
+        if !self.commit(node)? {
+            return Ok(());
+        }
+        let stop_after = match self.nodes[node].stop_at {
+            Some(Point::Outputs(count)) => count,
+            _ => usize::MAX,
+        };
+        if self.carry_out(node, stop_after)? {
+            self.stop(node, "crashes between outputs");
+            return Ok(());
+        }
+        let more = self.nodes[node].parts().is_some_and(|(engine, _)| engine.wants_turn());
+        if more || !self.nodes[node].inbox.is_empty() {
+            self.turn_soon(node);
+        }
+        Ok(())
+    }
+
+    fn stops_at(&self, node: usize, point: Point) -> bool {
+        self.nodes[node].stop_at == Some(point)
+    }
+
+    /// Seals, writes, syncs, tells the engine. `false` when the node stopped on the way.
+    fn commit(&mut self, node: usize) -> Result<bool, crate::Violation> {
+        let time = self.time(node);
+        let checkpoint = self.work.chance(self.plan.checkpoint);
+        let found = &mut self.nodes[node];
+        let Some(engine) = &mut found.engine else { return Ok(false) };
+        if checkpoint {
+            engine.request_checkpoint();
+        }
+        engine.seal();
+        if !engine.batch().is_empty() {
+            if found.stop_at == Some(Point::Sealed) {
+                self.stop(node, "crashes before writing");
+                return Ok(false);
+            }
+            if let Err(error) = found.store.write(engine.batch()) {
+                if found.store_fault == StoreFault::None {
+                    return Err(self.violation(format!("node {node} could not write: {error}")));
+                }
+                self.stop(node, "crashes because the store failed");
+                return Ok(false);
+            }
+            if found.stop_at == Some(Point::Written) {
+                self.stop(node, "crashes between write and sync");
+                return Ok(false);
+            }
+            if let Err(error) = found.store.sync() {
+                return Err(self.violation(format!("node {node} could not sync: {error}")));
+            }
+            let synced: Vec<Vec<u8>> = engine.batch().log.iter().map(|(_, record)| record.clone()).collect();
+            self.synced(node, &synced)?;
+            if self.stops_at(node, Point::Synced) {
+                self.stop(node, "crashes after sync");
+                return Ok(false);
+            }
+        }
+        let Some((engine, store)) = self.nodes[node].parts() else { return Ok(false) };
+        if let Err(error) = engine.committed(store, time) {
+            return Err(self.violation(format!("node {node} failed after a commit: {error}")));
+        }
+        self.nodes[node].watched = 0;
+        self.compare_digests(node)?;
+        Ok(true)
+    }
+
+    /// A batch is on disk.
+    fn synced(&mut self, node: usize, records: &[Vec<u8>]) -> Checked {
+        for bytes in records {
+            let record = Record::decode(bytes).map_err(|error| self.violation(error.to_string()))?;
+            let noted = self.history.note(record.transaction);
+            let transaction = noted.map_err(|what| self.violation(what))?;
+            let found = &mut self.nodes[node];
+            found.durable += 1;
+            found.durable_vector.raise(transaction.dot.origin, transaction.dot.seq);
+        }
+        if self.work.chance(60) && self.nodes[node].images.len() < 12 {
+            let image = self.nodes[node].store.image();
+            self.nodes[node].images.push(image);
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, node: usize, input: Input) -> Checked {
+        let time = self.time(node);
+        let mut of_ticket = None;
+        let is_stale =
+            |world: &Self, peer: &usize, connection: &u64| world.nodes[node].peers.get(peer) != Some(connection);
+        let outcome = match input {
+            Input::Tick => {
+                if let Some(engine) = &mut self.nodes[node].engine {
+                    engine.handle_tick(time);
+                }
+                Ok(())
+            }
+            Input::Connected { peer, connection, hello } => {
+                let hello = Hello::decode(&hello).map_err(|error| self.violation(format!("a hello: {error}")))?;
+                self.nodes[node].peers.insert(peer, connection);
+                if let Some(engine) = &mut self.nodes[node].engine {
+                    engine.handle_connected(time, &hello.node, &hello.region, hello.origin);
+                }
+                Ok(())
+            }
+            Input::Lost { peer, connection } if !is_stale(self, &peer, &connection) => {
+                self.nodes[node].peers.remove(&peer);
+                let name = self.nodes[peer].name.clone();
+                if let Some(engine) = &mut self.nodes[node].engine {
+                    engine.handle_disconnected(&name);
+                }
+                Ok(())
+            }
+            Input::Frame { peer, connection, frame } if !is_stale(self, &peer, &connection) => {
+                let message = self.decode(&frame)?;
+                let name = self.nodes[peer].name.clone();
+                match self.nodes[node].parts() {
+                    Some((engine, store)) => engine.handle_message(store, time, &name, message),
+                    None => Ok(()),
+                }
+            }
+            Input::Lost { .. } | Input::Frame { .. } => Ok(()),
+            Input::Write { ticket } => {
+                of_ticket = Some(ticket);
+                let request = self.clients.tickets[ticket as usize].request;
+                let write = self.clients.requests[request].write.clone();
+                self.trace.line(self.now, || format!("{node} is asked {request}: {write:?}"));
+                match self.nodes[node].parts() {
+                    Some((engine, store)) => engine.handle_write(store, time, ticket, &write),
+                    None => Ok(()),
+                }
+            }
+        };
+        outcome.map_err(|error| self.violation(format!("node {node}: {error}")))?;
+        self.watch(node, of_ticket)
+    }
+
+    fn decode(&mut self, frame: &[u8]) -> Result<Message, crate::Violation> {
+        let message = Message::decode(frame).map_err(|error| self.violation(format!("a frame: {error}")))?;
+        if let Message::Transactions(list) = &message {
+            for bytes in list {
+                self.history.note(bytes).map_err(|what| self.violation(what))?;
+            }
+        }
+        Ok(message)
+    }
+
+    /// Looks at what was applied to the batch just now.
+    fn watch(&mut self, node: usize, ticket: Option<u64>) -> Checked {
+        let found = &mut self.nodes[node];
+        let Some(engine) = &found.engine else { return Ok(()) };
+        let fresh = &engine.batch().log[found.watched..];
+        found.watched += fresh.len();
+        let mut outcome = Ok(());
+        for (_, bytes) in fresh {
+            outcome = (|| {
+                let record = Record::decode(bytes).map_err(|error| error.to_string())?;
+                let transaction = record.decode_transaction().map_err(|error| error.to_string())?;
+                if transaction.dot.origin == engine.origin()
+                    && transaction.dot.seq > found.durable_vector.get(engine.origin())
+                {
+                    let ticket = ticket.ok_or("a transaction that nobody asked for")?;
+                    let ticket = &mut self.clients.tickets[ticket as usize];
+                    ticket.created = Some(transaction.dot);
+                    created::check(&self.clients.requests[ticket.request].write, &transaction, &found.ledger)?;
+                }
+                self.trace.note(self.now, "apply", node, bytes);
+                self.trace.line(self.now, || format!("{node} applies {} ({})", transaction.dot, transaction.operation));
+                found.ledger.append(&transaction, record.copy)
+            })();
+            if outcome.is_err() {
+                break;
+            }
+        }
+        outcome.map_err(|what| self.violation(format!("node {node}: {what}")))
+    }
+
+    fn compare_digests(&mut self, node: usize) -> Checked {
+        let time = self.time(node);
+        let found = &self.nodes[node];
+        let Some(engine) = &found.engine else { return Ok(()) };
+        if engine.durable_full() != &found.durable_vector {
+            let (says, is) = (engine.durable_full(), &found.durable_vector);
+            return Err(self.violation(format!("node {node} says that {says} is on disk; it is {is}")));
+        }
+        let digest = engine.status(time).digest;
+        let checked = self.digests.check(&format!("{} at {} ms", found.name, self.now), &found.durable_vector, digest);
+        checked.map_err(|what| self.violation(what))
+    }
+
+    /// Does what the engine wants. `true` when the node is to stop after so many outputs.
+    fn carry_out(&mut self, node: usize, stop_after: usize) -> Result<bool, crate::Violation> {
+        for count in 0.. {
+            if count == stop_after {
+                return Ok(true);
+            }
+            let output = self.nodes[node].engine.as_mut().and_then(anabranch_engine::Engine::poll_output);
+            match output {
+                None => return Ok(false),
+                Some(Output::Send { peer, message }) => self.send_message(node, &peer, &message)?,
+                Some(Output::Reply { ticket, answer }) => {
+                    let created = self.clients.tickets[ticket as usize].created;
+                    let durable = &self.nodes[node].durable_vector;
+                    let checked = visible::check_reply(durable, &answer, created, &self.history);
+                    checked.map_err(|what| self.violation(format!("node {node}: {what}")))?;
+                    self.reply(node, ticket, answer)?;
+                }
+                Some(Output::Disconnect { peer, reason }) => {
+                    return Err(self.violation(format!("node {node} disconnects {peer}: {reason}")));
+                }
+                Some(Output::Alarm(alarm)) => self.hear_alarm(node, &alarm)?,
+            }
+        }
+        Ok(false)
+    }
+
+    fn hear_alarm(&mut self, node: usize, alarm: &Alarm) -> Checked {
+        match alarm {
+            Alarm::StampAhead { .. } if self.plan.clocks => self.coverage.note("stamps ahead"),
+            Alarm::ClockSkew { .. } if self.plan.clocks || self.is_slow() => self.coverage.note("clock skews heard"),
+            other => return Err(self.violation(format!("node {node} raises an alarm: {other}"))),
+        }
+        Ok(())
+    }
+
+    /// Whether messages may take so long, on the way or before a busy node, that a sound clock looks slow.
+    pub(crate) fn is_slow(&self) -> bool {
+        let overloaded = self.plan.turn_inputs == 1 && self.plan.turn_ms > 2;
+        self.plan.reordering > 0 || self.plan.slow_link > 0 || overloaded
+    }
+
+    fn send_message(&mut self, node: usize, peer: &str, message: &Message) -> Checked {
+        let durable = &self.nodes[node].durable_vector;
+        let checked = visible::check_message(durable, message, &mut self.history);
+        checked.map_err(|what| self.violation(format!("node {node}: {what}")))?;
+        if let Message::Transactions(list) = message {
+            self.last_transactions = self.now;
+            self.coverage.add("transactions sent", list.len() as u64);
+        }
+        let Some(to) = self.nodes.iter().position(|other| other.name == peer) else {
+            return Err(self.violation(format!("node {node} sends to {peer}, who does not exist")));
+        };
+        self.trace.line(self.now, || format!("{node} sends to {to}: {}", describe(message)));
+        let frame = message.encode();
+        self.trace.note(self.now, "send", node, &frame);
+        if let Some(connection) = self.nodes[node].peers.get(&to).copied() {
+            self.send(node, to, connection, frame);
+        }
+        Ok(())
+    }
+}
+
+fn describe(message: &Message) -> String {
+    match message {
+        Message::Transactions(list) => {
+            let dots = list.iter().map(|bytes| match anabranch_causality::Transaction::peek(bytes) {
+                Ok(dot) => dot.to_string(),
+                Err(error) => error.to_string(),
+            });
+            format!("transactions {}", dots.collect::<Vec<_>>().join(" "))
+        }
+        Message::Ack(ack) => {
+            let want: Vec<String> = ack.want.iter().map(ToString::to_string).collect();
+            format!("ack {} want [{}] rewind {}", ack.vector, want.join(" "), ack.rewind)
+        }
+        Message::Heartbeat(heartbeat) => format!("heartbeat {}", heartbeat.vector),
+    }
+}

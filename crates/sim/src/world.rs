@@ -1,0 +1,221 @@
+//! The world: nodes, network, clients, and the loop through virtual time.
+
+use crate::checkers::digest::Digests;
+use crate::clients::Clients;
+use crate::coverage::Coverage;
+use crate::history::History;
+use crate::ledger::Ledger;
+use crate::network::Network;
+use crate::node::{Input, Node};
+use crate::plan::Plan;
+use crate::queue::{Event, Queue};
+use crate::random::Random;
+use crate::trace::Trace;
+use crate::{Options, Violation};
+use anabranch_causality::{Dot, Origin};
+use anabranch_engine::{Engine, Time};
+use anabranch_resolvers::Registry;
+use std::sync::Arc;
+
+/// The wall clock when a run begins.
+pub(crate) const START_MS: u64 = 1_750_000_000_000;
+
+/// What a step comes to, when nothing is wrong: nothing.
+pub(crate) type Checked = Result<(), Violation>;
+
+/// Everything there is in a run.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) options: Options,
+    pub(crate) plan: Plan,
+    pub(crate) now: u64,
+    pub(crate) queue: Queue,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) network: Network,
+    pub(crate) clients: Clients,
+    pub(crate) history: History,
+    pub(crate) digests: Digests,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) trace: Trace,
+    pub(crate) coverage: Coverage,
+    /// How nodes work: turns, checkpoints, origins.
+    pub(crate) work: Random,
+    /// What breaks.
+    pub(crate) faults: Random,
+    /// No more faults, no new requests.
+    pub(crate) healing: bool,
+    /// When transactions were last sent.
+    pub(crate) last_transactions: u64,
+}
+
+impl World {
+    /// The world of a seed, before anything happens.
+    pub(crate) fn new(seed: u64, options: Options) -> Self {
+        let plan = Plan::draw(options.scenario, seed);
+        let node = |index| Node::new(index, plan.window_bytes, plan.buffer_bytes);
+        Self {
+            seed,
+            options,
+            now: 0,
+            queue: Queue::default(),
+            nodes: (0..plan.nodes).map(node).collect(),
+            network: Network::new(Random::stream(seed, "network")),
+            clients: Clients::new(Random::stream(seed, "clients")),
+            history: History::default(),
+            digests: Digests::default(),
+            registry: Arc::new(Registry::builtin()),
+            trace: Trace::new(options.keep_text),
+            coverage: Coverage::default(),
+            work: Random::stream(seed, "work"),
+            faults: Random::stream(seed, "faults"),
+            healing: false,
+            last_transactions: 0,
+            plan,
+        }
+    }
+
+    /// Something is wrong.
+    pub(crate) fn violation(&mut self, what: impl Into<String>) -> Violation {
+        let (seed, scenario, at_ms) = (self.seed, self.options.scenario, self.now);
+        Violation { seed, scenario, at_ms, what: what.into(), text: self.trace.text() }
+    }
+
+    /// What time it is at a node.
+    pub(crate) fn time(&self, node: usize) -> Time {
+        let wall_ms = (START_MS + self.now).saturating_add_signed(self.nodes[node].skew_ms);
+        Time { wall_ms, mono_ms: self.now + 1_000 * node as u64 }
+    }
+
+    /// Lets everything begin.
+    pub(crate) fn begin(&mut self) -> Checked {
+        for node in 0..self.nodes.len() {
+            self.start(node)?;
+        }
+        for a in 0..self.nodes.len() {
+            for b in a + 1..self.nodes.len() {
+                let late = self.network.random.chance(self.plan.late_dial);
+                let when = if late { self.network.random.range(500, 6_000) } else { 0 };
+                self.queue.at(when, Event::Dial { a, b });
+                for (from, to) in [(a, b), (b, a)] {
+                    if self.network.random.chance(self.plan.slow_link) {
+                        let ms = self.network.random.pick(&[50, 400, 2_500]);
+                        self.network.slow(from, to, ms);
+                    }
+                }
+            }
+        }
+        self.start_clients();
+        if !self.plan.faults.is_empty() {
+            let first = self.faults.spread(self.plan.fault_ms);
+            self.queue.at(first, Event::Fault);
+        }
+        Ok(())
+    }
+
+    /// Runs until `until`, or until `done` says so.
+    pub(crate) fn run_until(&mut self, until: u64) -> Checked {
+        while self.queue.next_time().is_some_and(|when| when <= until) {
+            self.now = self.queue.next_time().unwrap_or(until);
+            let Some(event) = self.queue.pop() else { break };
+            self.happen(event)?;
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Checked {
+        match event {
+            Event::Turn { node, life } if life == self.nodes[node].life && self.nodes[node].is_up() => {
+                self.turn(node)?
+            }
+            Event::Tick { node, life } if life == self.nodes[node].life => {
+                self.queue.at(self.now + self.plan.tick_ms, Event::Tick { node, life });
+                self.bring(node, Input::Tick);
+            }
+            Event::CrashAnyway { node, life } if life == self.nodes[node].life && self.nodes[node].is_up() => {
+                if !self.healing {
+                    self.stop(node, "crashes between turns");
+                }
+            }
+            Event::Turn { .. } | Event::Tick { .. } | Event::CrashAnyway { .. } => {}
+            Event::Deliver { from, to, connection, frame } => {
+                if self.network.connection(from, to) == Some(connection) {
+                    self.bring(to, Input::Frame { peer: from, connection, frame });
+                }
+            }
+            Event::Lost { node, peer, connection } => self.bring(node, Input::Lost { peer, connection }),
+            Event::Dial { a, b } => self.dial(a, b),
+            Event::Fault => self.fault()?,
+            Event::Start { node } => self.start(node)?,
+            Event::Mend { cut } => self.network.mend(cut),
+            Event::Step { session } => self.step(session),
+            Event::Attempt { request } => self.attempt(request),
+            Event::Arrive { node, ticket } => self.arrive(node, ticket),
+            Event::Answer { ticket, answer } => self.answer(ticket, &answer),
+            Event::Timeout { request, attempt } => self.timeout(request, attempt),
+        }
+        Ok(())
+    }
+
+    /// A node starts: on the disk as it is, or put back to what it was.
+    pub(crate) fn start(&mut self, node: usize) -> Checked {
+        if self.nodes[node].is_up() {
+            return Ok(());
+        }
+        let before: Vec<Dot> = self.nodes[node].ledger.dots.clone();
+        let durable = self.nodes[node].durable;
+        let image = self.nodes[node].roll_back.take();
+        let rolled_back = image.is_some();
+        if let Some(image) = image {
+            self.nodes[node].store.roll_back(image);
+        }
+        let loaded = Ledger::load(&self.nodes[node].store, &mut self.history);
+        let ledger = loaded.map_err(|what| self.violation(format!("node {node} at its start: {what}")))?;
+        if rolled_back {
+            self.coverage.note(if ledger.len() < durable { "disks rolled back" } else { "disks rolled back to now" });
+        } else if ledger.len() < durable || !before.starts_with(&ledger.dots) {
+            let what = format!("node {node} had {durable} transactions on disk, and starts with {}", ledger.len());
+            return Err(self.violation(what));
+        }
+        self.nodes[node].durable = ledger.len();
+        self.nodes[node].durable_vector = ledger.vector.clone();
+        self.nodes[node].ledger = ledger;
+        self.excuse(&before[..durable]);
+        self.open(node)?;
+        if rolled_back {
+            let alone = std::mem::take(&mut self.nodes[node].alone_ms);
+            if alone > 0 && !self.healing {
+                self.isolate("writes alone after a rollback", node);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, node: usize) -> Checked {
+        let origin = Origin(self.work.bits());
+        let found = &mut self.nodes[node];
+        let registry = Arc::clone(&self.registry);
+        let opened = Engine::open(found.config.clone(), registry, &found.store, origin, self.options.planted);
+        match opened {
+            Ok(engine) => found.engine = Some(engine),
+            Err(error) => return Err(self.violation(format!("node {node} does not open: {error}"))),
+        }
+        found.life += 1;
+        found.watched = 0;
+        let life = found.life;
+        self.coverage.note("starts");
+        self.trace.line(self.now, || format!("{node} starts as {origin}"));
+        self.queue.at(self.now, Event::Tick { node, life });
+        self.check_opened(node)
+    }
+
+    /// What no disk holds any more after disks were put back cannot be asked of anyone.
+    fn excuse(&mut self, held_before: &[Dot]) {
+        for dot in held_before {
+            let held = self.nodes.iter().any(|node| node.durable_vector.get(dot.origin) >= dot.seq);
+            if !held {
+                self.history.excuse(*dot);
+            }
+        }
+    }
+}
