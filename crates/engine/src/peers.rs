@@ -11,6 +11,8 @@ use anabranch_protocol::{BucketSample, Heartbeat, Message};
 
 /// How many buckets one heartbeat carries: all of them come round in 17.
 const SAMPLES: u16 = 16;
+/// How many heartbeats it takes before a person is told of a peer's clock: the first may have been long under way.
+const CLOCK_JUDGED: usize = 4;
 /// How long a member counts as heard.
 const HEARD_MS: u64 = 60_000;
 
@@ -75,16 +77,18 @@ impl Engine {
     fn handle_heartbeat(&mut self, time: Time, peer: &str, heartbeat: &Heartbeat) {
         let vector = self.state.lineages.expand(&heartbeat.vector);
         let mut ahead = heartbeat.wall_ms as i64 - time.wall_ms as i64;
+        let mut judged = false;
         if let Some(found) = self.peers.get_mut(peer) {
             found.incoming.note_clock(ahead);
             ahead = found.incoming.clock_ahead_ms().unwrap_or(ahead);
+            judged = found.incoming.ahead.len() >= CLOCK_JUDGED;
             found.incoming.offered.join(&vector);
             found.outgoing.acknowledge(&vector);
             let behind = vector.get(found.origin) > self.state.vector.get(found.origin);
             let since = found.incoming.behind_since_ms.unwrap_or(time.mono_ms);
             found.incoming.behind_since_ms = behind.then_some(since);
         }
-        let skewed = ahead.unsigned_abs() > self.config.max_clock_skew_ms;
+        let skewed = judged && ahead.unsigned_abs() > self.config.max_clock_skew_ms;
         if !skewed {
             self.skewed.remove(peer);
         } else if self.skewed.insert(peer.to_owned()) {
