@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many messages wait for a peer; the engine's window bounds their bytes.
-const OUTBOX: usize = 1_024;
+/// How many messages wait for a peer; the engine's window bounds the bytes of all but the small ones. Generous, for each
+/// commit may make one and the network threads may have to wait for the processor.
+const OUTBOX: usize = 16_384;
 /// How many bytes of one peer's messages wait for the writer.
 const INBOX_BYTES: usize = 8 << 20;
 /// How many messages go out in one write.

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::connection::{self, Side};
 use super::peers::codes;
-use anabranch_transport::Connection;
+use anabranch_transport::{Connection, DialError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, add
                 let side = Side::Dialled { by_address: node.is_none() };
                 connection::run(shared.clone(), connection, side).await;
             }
-            Err(problem) => note(&shared, met.as_deref(), &addr, &problem),
+            Err(Unreached::Stopped) => return,
+            Err(Unreached::Problem(problem)) => note(&shared, met.as_deref(), &addr, &problem),
         }
         if shared.database.is_closed() {
             return;
@@ -51,14 +52,24 @@ pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, add
     }
 }
 
-async fn attempt(shared: &Shared, node: Option<&str>, addr: &str) -> Result<Connection, String> {
+/// Why an attempt brought no connection.
+enum Unreached {
+    /// The network was stopped: there is nothing to dial for.
+    Stopped,
+    Problem(String),
+}
+
+async fn attempt(shared: &Shared, node: Option<&str>, addr: &str) -> Result<Connection, Unreached> {
     let dial = async {
-        let mut found =
-            tokio::net::lookup_host(addr).await.map_err(|error| format!("cannot resolve {addr}: {error}"))?;
-        let target = found.next().ok_or_else(|| format!("{addr} has no address"))?;
-        shared.endpoint.dial(target, node).await.map_err(|error| error.to_string())
+        let found = tokio::net::lookup_host(addr).await;
+        let mut found = found.map_err(|error| Unreached::Problem(format!("cannot resolve {addr}: {error}")))?;
+        let target = found.next().ok_or_else(|| Unreached::Problem(format!("{addr} has no address")))?;
+        shared.endpoint.dial(target, node).await.map_err(|error| match error {
+            DialError::EndpointClosed => Unreached::Stopped,
+            other => Unreached::Problem(other.to_string()),
+        })
     };
-    let late = |_| Err(format!("{addr} does not answer"));
+    let late = |_| Err(Unreached::Problem(format!("{addr} does not answer")));
     tokio::time::timeout(ATTEMPT, dial).await.unwrap_or_else(late)
 }
 

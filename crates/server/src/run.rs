@@ -19,23 +19,36 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     if failed { Err(ServerError::StoreFailed) } else { Ok(()) }
 }
 
-/// Done when the process is asked to end: by SIGTERM or SIGINT (ctrl-C).
+/// Begins to listen for SIGTERM and SIGINT (ctrl-C), which from now on do not end the process by themselves; what is
+/// returned is done when one has come. Ask before the node starts, so that none is missed. Must be called inside a tokio
+/// runtime.
 ///
 /// # Errors
 /// [`ServerError::System`] when the system does not let it listen for them.
-pub async fn shutdown_signal() -> Result<(), ServerError> {
+#[cfg(unix)]
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>, ServerError> {
+    use tokio::signal::unix::{SignalKind, signal};
     let failed = |error: std::io::Error| ServerError::System(format!("cannot listen for signals: {error}"));
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(failed)
+    })
+}
+
+/// As on Unix, for ctrl-C alone.
+///
+/// # Errors
+/// None here.
+#[cfg(not(unix))]
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>, ServerError> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Then the default holds, and ends the process.
+            std::future::pending::<()>().await;
+        }
+    })
 }

@@ -1,0 +1,41 @@
+//! `collection`: making and listing them.
+
+use super::{list, row};
+use crate::args::{CollectionArgs, CollectionCommand, CreateArgs, Format, ListArgs};
+use crate::http::{Client, Request, segment};
+use crate::output;
+use serde_json::json;
+use std::process::ExitCode;
+
+pub(crate) fn run(args: CollectionArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        CollectionCommand::Create(args) => create(args),
+        CollectionCommand::List(args) => show(&args),
+    }
+}
+
+fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
+    let mut request = Request {
+        method: "PUT",
+        path: format!("/v1/collections/{}", segment(&args.name)),
+        body: Some(json!({ "resolver": args.resolver }).to_string()),
+        ..Request::default()
+    };
+    request.headers.extend(args.idempotency.idempotency_key.map(|key| ("idempotency-key", key)));
+    let answer = Client::new(&args.connection)?.send(request)?;
+    let done = if answer.status == 201 { "made" } else { "is already there" };
+    output::line(&format!("{} ({}): {done}", args.name, args.resolver))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let answer = Client::new(&args.connection)?.send(Request::get("/v1/collections".to_owned()))?;
+    match args.output.output {
+        Format::Json => output::json(&answer.body)?,
+        Format::Table => {
+            let rows = list(&answer.body, "collections").iter().map(|one| row(one, &["name", "resolver", "kind"]));
+            output::table(&["name", "resolver", "kind"], rows.collect())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

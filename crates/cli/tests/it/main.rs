@@ -1,0 +1,12 @@
+//! Black box tests of the `anabranch` program: real processes, real sockets, real signals.
+
+mod bad_input;
+mod certificates;
+mod crash;
+mod node;
+mod partition;
+mod restored;
+mod stopped_peer;
+mod storm;
+mod support;
+mod verify;
