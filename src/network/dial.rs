@@ -12,7 +12,7 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Attempts are at most this far apart.
 const PAUSE_MS: u64 = 1_000;
 /// The node that is not to keep the connection when both dial waits a little, so that both seldom do.
-const YIELD: Duration = Duration::from_millis(250);
+const YIELD: Duration = Duration::from_millis(600);
 
 pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, addr: String) {
     let own = shared.database.names().node.clone();

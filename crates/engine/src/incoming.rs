@@ -29,8 +29,9 @@ pub(crate) struct Incoming {
     pub(crate) behind_since_ms: Option<u64>,
 }
 
-/// From how many heartbeats the peer's clock is judged.
+/// From how many heartbeats the peer's clock is judged, at the most and at the least.
 const CLOCK_SAMPLES: usize = 8;
+const CLOCK_JUDGED: usize = 4;
 /// What a waiting transaction costs beside its bytes, roughly.
 const WAITING_BYTES: usize = 512;
 /// The most origins that are parked; a peer that brings more is turned away instead.
@@ -45,6 +46,11 @@ impl Incoming {
             self.ahead.pop_front();
         }
         self.ahead.push_back(ahead_ms);
+    }
+
+    /// Whether enough was heard to judge the peer's clock by: the first heartbeats may have been long under way.
+    pub(crate) fn clock_is_judged(&self) -> bool {
+        self.ahead.len() >= CLOCK_JUDGED
     }
 
     /// How far the peer's clock is ahead of ours, in milliseconds. A message that was long under way makes it look

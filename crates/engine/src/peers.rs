@@ -11,8 +11,6 @@ use anabranch_protocol::{BucketSample, Heartbeat, Message};
 
 /// How many buckets one heartbeat carries: all of them come round in 17.
 const SAMPLES: u16 = 16;
-/// How many heartbeats it takes before a person is told of a peer's clock: the first may have been long under way.
-const CLOCK_JUDGED: usize = 4;
 /// How long a member counts as heard.
 const HEARD_MS: u64 = 60_000;
 
@@ -25,6 +23,8 @@ impl Engine {
         let found = Peer { region: region.to_owned(), origin, incoming, outgoing };
         self.peers.insert(peer.to_owned(), found);
         self.relays.connected(origin);
+        // Ahead of all that it lacks, so that it sees our clock undelayed.
+        self.heartbeat_due = true;
     }
 
     /// A peer is gone.
@@ -81,7 +81,7 @@ impl Engine {
         if let Some(found) = self.peers.get_mut(peer) {
             found.incoming.note_clock(ahead);
             ahead = found.incoming.clock_ahead_ms().unwrap_or(ahead);
-            judged = found.incoming.ahead.len() >= CLOCK_JUDGED;
+            judged = found.incoming.clock_is_judged();
             found.incoming.offered.join(&vector);
             found.outgoing.acknowledge(&vector);
             let behind = vector.get(found.origin) > self.state.vector.get(found.origin);
@@ -157,7 +157,10 @@ impl Engine {
     /// Why local writes are refused for the clock's sake, if they are: a leader ahead of the median of at least three
     /// members, itself included, by more than the limit.
     pub(crate) fn clock_refusal(&self, time: Time) -> Option<String> {
-        let heard = |peer: &&Peer| time.mono_ms.saturating_sub(peer.incoming.heard_ms) <= HEARD_MS;
+        let heard = |peer: &&Peer| {
+            let silent_ms = time.mono_ms.saturating_sub(peer.incoming.heard_ms);
+            silent_ms <= HEARD_MS && peer.incoming.clock_is_judged()
+        };
         let mut clocks: Vec<i64> =
             self.peers.values().filter(heard).filter_map(|peer| peer.incoming.clock_ahead_ms()).chain([0]).collect();
         if clocks.len() < 3 {

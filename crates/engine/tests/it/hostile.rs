@@ -124,9 +124,10 @@ fn a_leader_ahead_of_the_others_clocks_writes_nothing_and_says_so() {
     for (peer, origin) in [("b", 2), ("c", 3)] {
         a.connect(peer, origin);
         let wall_ms = a.time.wall_ms - 10_000;
-        let shard = ShardId(0);
-        let vector = VersionVector::new();
-        a.message(peer, Message::Heartbeat(Heartbeat { shard, wall_ms, vector, digest: None, buckets: vec![] }));
+        for _ in 0..4 {
+            let (shard, vector) = (ShardId(0), VersionVector::new());
+            a.message(peer, Message::Heartbeat(Heartbeat { shard, wall_ms, vector, digest: None, buckets: vec![] }));
+        }
         let refused = a.write(&one(add("p", 1)));
         match peer {
             "b" => assert!(refused.is_ok(), "two members alone decide nothing"),
