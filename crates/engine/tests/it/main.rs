@@ -2,6 +2,7 @@
 
 mod contract;
 mod copies;
+mod golden;
 mod hostile;
 mod parking;
 mod replica;
