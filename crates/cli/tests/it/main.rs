@@ -1,6 +1,7 @@
 //! Black box tests of the `anabranch` program: real processes, real sockets, real signals.
 
 mod bad_input;
+mod bench;
 mod certificates;
 mod crash;
 mod node;
