@@ -7,12 +7,13 @@ use crate::transaction::Tx;
 use crate::view::View;
 use crate::watch::Watch;
 use anabranch_causality::Token;
-use anabranch_engine::{Config, Engine, Status, Write, Written};
+use anabranch_engine::{Change, Config, Engine, Status, Write, Written};
 use anabranch_resolvers::Registry;
 use anabranch_store::{FjallStore, MemoryStore, Options};
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// A replica of the data, open. Cloning gives another handle to the same one; when the last is dropped, it is closed.
@@ -26,6 +27,7 @@ struct Inner {
     queue: Arc<Queue>,
     published: Arc<Published>,
     metrics: Arc<Metrics>,
+    writer: ThreadId,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -118,10 +120,8 @@ impl Builder {
             ..Config::new(&*names.cluster, &*names.region, &*names.node)
         };
         let Opened { queue, published, metrics, thread } = driver::open(store, config, Arc::new(Registry::builtin()))?;
-        let thread = Mutex::new(Some(thread));
-        Ok(Database {
-            inner: Arc::new(Inner { names: ArcSwap::from_pointee(names), queue, published, metrics, thread }),
-        })
+        let (names, writer, thread) = (ArcSwap::from_pointee(names), thread.thread().id(), Mutex::new(Some(thread)));
+        Ok(Database { inner: Arc::new(Inner { names, queue, published, metrics, writer, thread }) })
     }
 }
 
@@ -195,9 +195,20 @@ impl Database {
         let result = build(&tx)?;
         let changes = tx.into_changes();
         if !changes.is_empty() {
-            self.apply(Write { changes, key: None })?;
+            self.apply_whole(Write { changes, key: None })?;
         }
         Ok(result)
+    }
+
+    /// As [`Database::apply`]; an operation that takes away more rows than one transaction may name takes several.
+    pub(crate) fn apply_whole(&self, write: Write) -> Result<Written, WriteError> {
+        let first = self.apply(write.clone())?;
+        let removes = |change: &Change| matches!(change, Change::Operate { operation, .. } if operation.only_removes());
+        let mut more = first.incomplete && write.changes.iter().all(removes);
+        while more {
+            more = self.apply(Write { key: None, ..write.clone() })?.incomplete;
+        }
+        Ok(first)
     }
 
     /// Writes, and waits until it is on disk.
@@ -310,10 +321,12 @@ impl Inner {
     fn stop(&self, clean: bool) {
         // Already stopping is as good.
         let _ = self.queue.push(Command::Stop { clean });
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
+        if self.writer == std::thread::current().id() {
+            return;
+        }
+        // Held while joining: whoever else closes waits as well.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             // A writer that panicked is stopped too.
             let _ = thread.join();
         }

@@ -63,7 +63,8 @@ pub enum WriteError {
     /// Too many writes are waiting: nothing of it took effect. Try again in a moment.
     #[error("too many writes are waiting: try again in a moment")]
     Busy,
-    /// The disk is full: nothing of it took effect. Reads go on; writes do when there is room again.
+    /// The disk is full: nothing new took effect; a repeat of what took effect before is refused as well. Reads go on;
+    /// writes do when there is room again.
     #[error("the disk is full: free some space, then write again")]
     DiskFull,
     /// The store failed while the write was under way: whether it took effect is unknown until the database is opened

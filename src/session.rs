@@ -33,6 +33,12 @@ impl Session {
         Self { database, id, state, wait: DEFAULT_WAIT }
     }
 
+    /// The counter of the last write: what to repeat with [`Session::write_as`] when its answer was lost.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.lock().counter
+    }
+
     /// How long reads and writes wait for the token's state. Default 1 s.
     #[must_use]
     pub fn wait(mut self, limit: Duration) -> Self {
@@ -100,7 +106,8 @@ impl Session {
         self.database.view_at(&token, self.wait).map_err(ReadError::from)?;
         let tx = Tx::new(self.database.clone());
         let result = build(&tx)?;
-        let written = self.database.apply(Write { changes: tx.into_changes(), key: Some((self.id, counter)) })?;
+        let key = Some((self.id, counter));
+        let written = self.database.apply_whole(Write { changes: tx.into_changes(), key })?;
         let token = self.database.view().token();
         let mut state = self.lock();
         state.token.join(&token);

@@ -1,7 +1,8 @@
 //! Watching: what changed, in groups that each end in a causal cut.
 //!
 //! A watch reads the log, so it buffers nothing: a slow watcher costs nobody anything, and one that begins again at its
-//! last cut misses nothing.
+//! last cut misses nothing. Reading is synchronous, also in [`Watch::next`]. What waits in a parked collection is not
+//! told; a watch begun before it caught up hears of a key of it when that next changes.
 
 use crate::database::Database;
 use crate::error::{ReadError, WaitError};
@@ -55,6 +56,8 @@ pub struct Cut {
     pub changes: Vec<Change>,
     /// All up to here has been told: begin again from it and nothing is missed.
     pub token: Token,
+    /// What the values show. The same as `token`, or more, when there was so much to tell that it takes several groups.
+    pub shown: Token,
 }
 
 impl Watch {
@@ -93,9 +96,12 @@ impl Watch {
         if view.index <= self.next {
             return Ok(None);
         }
-        let keys = self.collect(&view)?;
-        let mut changes = Vec::with_capacity(keys.len());
-        for ((name, kind, key), region) in keys {
+        if self.database.is_closed() {
+            return Err(WaitError::Closed.into());
+        }
+        let told = self.collect(&view)?;
+        let mut changes = Vec::with_capacity(told.keys.len());
+        for ((name, kind, key), region) in told.keys {
             let Some(collection) = view.catalog().get(&name, kind) else { continue };
             let path = view.catalog().path(collection);
             let outcome = match view.get(&path, &key) {
@@ -104,20 +110,22 @@ impl Watch {
             };
             changes.push(Change { collection: path, key, outcome, region });
         }
-        // A group shows values at the view's cut, so what lies between is told too: with the next group.
-        let token = if self.next == view.index { view.token() } else { self.since.clone() };
-        self.since = token.clone();
-        Ok(Some(Cut { changes, token }))
+        // Only now: a group whose values could not be read is told again.
+        (self.next, self.since) = (told.next, told.since);
+        if self.next == view.index {
+            self.since.join(&view.token());
+        }
+        Ok(Some(Cut { changes, token: self.since.clone(), shown: view.token() }))
     }
 
     /// The keys that changed since the last cut, each with the region of its last write.
-    fn collect(&mut self, view: &Arc<View>) -> Result<Touched, ReadError> {
+    fn collect(&self, view: &Arc<View>) -> Result<Told, ReadError> {
         let mut keys = BTreeMap::new();
         let mut failed: Option<StoreError> = None;
         let wanted = self.filter.collection.as_ref().and_then(|path| view.catalog().find(path));
         let wanted = wanted.map(|collection| (collection.name.clone(), collection.kind));
         let (filter, mut next) = (&self.filter, self.next);
-        let since = view.lineages.expand(&self.since.vector(SHARD).cloned().unwrap_or_default());
+        let mut since = view.lineages.expand(&self.since.vector(SHARD).cloned().unwrap_or_default());
         let last = view.index.min(next + GROUP);
         view.read.log(next, &mut |index, bytes| {
             if index >= last {
@@ -135,6 +143,8 @@ impl Watch {
             if since.get(dot.origin) >= dot.seq {
                 return ControlFlow::Continue(());
             }
+            // The log is in causal order: all up to any place in it is a cut.
+            since.raise(dot.origin, dot.seq);
             let region = view.lineages.get(dot.origin).map(|lineage| lineage.region.clone());
             for effect in transaction.effects {
                 let place = (effect.collection, effect.kind);
@@ -148,13 +158,21 @@ impl Watch {
             }
             ControlFlow::Continue(())
         })?;
-        self.next = next;
-        failed.map_or(Ok(keys), |error| Err(error.into()))
+        let mut told = self.since.clone();
+        told.join_vector(SHARD, &view.lineages.compact(&since));
+        failed.map_or(Ok(Told { keys, next, since: told }), |error| Err(error.into()))
     }
 }
 
 /// Collection, kind and key of what was touched, with the region of the last write.
 type Touched = BTreeMap<(String, Kind, String), Option<String>>;
+
+/// What one group tells, and where the next begins.
+struct Told {
+    keys: Touched,
+    next: u64,
+    since: Token,
+}
 
 /// The first log index whose transaction the token does not name, or one before it.
 fn first_beyond(view: &View, token: &Token) -> Result<u64, ReadError> {

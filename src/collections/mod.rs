@@ -53,15 +53,9 @@ impl Handle {
 
     /// Writes one operation; when it clears more than one transaction may name, as many as it takes.
     fn apply(&self, key: &str, operation: Operation, context: Option<Context>) -> Result<Written, WriteError> {
-        loop {
-            let (collection, key, kind) = (self.name.clone(), key.to_owned(), self.kind);
-            let (operation, context) = (operation.clone(), context.clone());
-            let change = Change::Operate { collection, kind, key, operation, context };
-            let written = self.database.apply(Write { changes: vec![change], key: None })?;
-            if !written.incomplete {
-                return Ok(written);
-            }
-        }
+        let (collection, key, kind) = (self.name.clone(), key.to_owned(), self.kind);
+        let change = Change::Operate { collection, kind, key, operation, context };
+        self.database.apply_whole(Write { changes: vec![change], key: None })
     }
 }
 

@@ -68,12 +68,12 @@ impl Published {
     pub(crate) fn reach(&self, token: &Token, deadline: Instant) -> Result<Arc<View>, WaitError> {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let view = self.view();
-            let Err(missing) = view.satisfies(token) else { return Ok(view) };
-            let left = deadline.saturating_duration_since(Instant::now());
             if *closed {
                 return Err(WaitError::Closed);
             }
+            let view = self.view();
+            let Err(missing) = view.satisfies(token) else { return Ok(view) };
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || missing == WaitError::NoSuchShard {
                 return Err(missing);
             }
@@ -83,6 +83,9 @@ impl Published {
 
     /// As [`Published::reach`], costing no thread.
     pub(crate) async fn reach_async(&self, token: &Token, deadline: Instant) -> Result<Arc<View>, WaitError> {
+        if *self.changed.borrow() == u64::MAX {
+            return Err(WaitError::Closed);
+        }
         let view = self.view();
         let Err(missing) = view.satisfies(token) else { return Ok(view) };
         if missing == WaitError::NoSuchShard {
@@ -92,11 +95,15 @@ impl Published {
         let mut changed = self.subscribe();
         let reached = async {
             loop {
+                // Marked as seen before looking, so that a state that comes between the two wakes us.
+                if *changed.borrow_and_update() == u64::MAX {
+                    return Err(WaitError::Closed);
+                }
                 let view = self.view();
                 if view.satisfies(token).is_ok() {
                     return Ok(view);
                 }
-                if *changed.borrow_and_update() == u64::MAX || changed.changed().await.is_err() {
+                if changed.changed().await.is_err() {
                     return Err(WaitError::Closed);
                 }
             }

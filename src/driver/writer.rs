@@ -126,7 +126,7 @@ enum End {
 impl<S: Store> Writer<S> {
     fn run(&mut self) {
         let mut tick_at = Instant::now();
-        let end = loop {
+        let (end, unanswered) = loop {
             let deadline = if self.engine.wants_turn() { Instant::now() } else { tick_at };
             let mut commands = self.queue.take(deadline);
             let ticking = Instant::now() >= tick_at;
@@ -135,9 +135,14 @@ impl<S: Store> Writer<S> {
                 self.engine.handle_tick(now());
             }
             if let Err(end) = self.turn(&mut commands) {
-                break end;
+                break (end, commands);
             }
         };
+        for command in unanswered {
+            if let Command::Write { done, .. } = command {
+                done(Err(WriteError::Closed));
+            }
+        }
         if let End::Failed(error) = end {
             tracing::error!(%error, "the store failed: nothing is written any more until the database is opened again");
             for (_, done) in std::mem::take(&mut self.tickets) {
@@ -320,6 +325,8 @@ impl<S: Store> Writer<S> {
         let origin = random_origin().map_err(|error| End::Failed(StoreError::corrupt(error.to_string())))?;
         let (config, registry) = (self.config.clone(), self.registry.clone());
         self.past = self.counters();
+        // The new engine counts its catalog's versions anew.
+        self.catalog_version = u64::MAX;
         self.engine = Engine::open(config, registry, &self.store, origin, Planted::none()).map_err(End::Failed)?;
         Ok(())
     }

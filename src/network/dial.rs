@@ -17,6 +17,7 @@ const YIELD: Duration = Duration::from_millis(600);
 pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, addr: String) {
     let own = shared.database.names().node.clone();
     let mut met = node.clone();
+    let mut told = false;
     loop {
         if let Some(met) = &met {
             shared.peers.disconnected(met).await;
@@ -39,11 +40,14 @@ pub(super) async fn keep_dialling(shared: Arc<Shared>, node: Option<String>, add
         match dialled {
             Ok(connection) => {
                 met = Some(connection.peer().node.clone());
+                told = false;
                 let side = Side::Dialled { by_address: node.is_none() };
                 connection::run(shared.clone(), connection, side).await;
             }
             Err(Unreached::Stopped) => return,
-            Err(Unreached::Problem(problem)) => note(&shared, met.as_deref(), &addr, &problem),
+            Err(Unreached::Problem(problem)) => {
+                note(&shared, met.as_deref(), &addr, &problem, &mut told);
+            }
         }
         if shared.database.is_closed() {
             return;
@@ -74,9 +78,10 @@ async fn attempt(shared: &Shared, node: Option<&str>, addr: &str) -> Result<Conn
 }
 
 /// One line per episode, not one per attempt.
-fn note(shared: &Shared, node: Option<&str>, addr: &str, problem: &str) {
+fn note(shared: &Shared, node: Option<&str>, addr: &str, problem: &str, told: &mut bool) {
     let name = node.unwrap_or(addr);
-    if shared.peers.note_problem(name, problem) {
+    shared.peers.note_problem(name, problem);
+    if !std::mem::replace(told, true) {
         tracing::warn!(peer = name, problem, "peer cannot be reached: dialling on");
     }
 }

@@ -13,6 +13,10 @@ use anabranch_transport::{BindError, Endpoint, Identity, Limits};
 use peers::Peers;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long dropping a network waits for its tasks.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a database takes part in its cluster.
 #[derive(Clone)]
@@ -110,8 +114,13 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         self.shared.peers.close_all();
-        if let Some(runtime) = self.runtime.take() {
+        let Some(runtime) = self.runtime.take() else { return };
+        if tokio::runtime::Handle::try_current().is_ok() {
+            // Inside another runtime nothing may block.
             runtime.shutdown_background();
+        } else {
+            // So that the tasks' handles to the database are gone, and its directory can be opened again.
+            runtime.shutdown_timeout(STOP_TIMEOUT);
         }
     }
 }

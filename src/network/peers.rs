@@ -135,13 +135,11 @@ impl Peers {
         self.changed.notify_waiters();
     }
 
-    /// Takes note of why a peer could not be reached; says whether that is news.
-    pub(crate) fn note_problem(&self, node: &str, problem: &str) -> bool {
-        let mut inner = self.lock();
-        let Some(known) = inner.known.get_mut(node) else { return true };
-        let news = known.problem.is_none();
-        known.problem = Some(problem.to_owned());
-        news
+    /// Takes note of why a peer could not be reached.
+    pub(crate) fn note_problem(&self, node: &str, problem: &str) {
+        if let Some(known) = self.lock().known.get_mut(node) {
+            known.problem = Some(problem.to_owned());
+        }
     }
 
     pub(crate) fn is_connected(&self, node: &str) -> bool {

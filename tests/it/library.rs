@@ -143,3 +143,44 @@ fn resident_mib() -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
 }
+
+#[test]
+fn what_no_replica_could_read_gets_no_dot() {
+    let (_dir, db) = scratch();
+    let before = db.status().expect("a status").log_transactions;
+    let operate = |name: &str| {
+        db.write(|tx| {
+            tx.operate(name, anabranch::Kind::PN_COUNTER, "k", anabranch::Operation::Add(1), None);
+            Ok(())
+        })
+    };
+    for bad in ["a/b", "_resolvers", "", &"x".repeat(129)] {
+        assert!(matches!(operate(bad), Err(WriteError::Refused(Refusal::Rejected { .. }))), "{bad}");
+    }
+    let change = || {
+        let operation = anabranch::Operation::Add(1);
+        let (collection, key, kind) = ("c".to_owned(), "k".to_owned(), anabranch::Kind::PN_COUNTER);
+        anabranch::Change::Operate { collection, kind, key, operation, context: None }
+    };
+    let not_v7 = anabranch::SessionId([0; 16]);
+    let refused = db.apply(anabranch::Write { changes: vec![change()], key: Some((not_v7, 1)) });
+    assert!(matches!(refused, Err(WriteError::Refused(Refusal::BadIdempotencyKey(_)))), "{refused:?}");
+    let declare = |n: usize| anabranch::Change::Declare {
+        collection: format!("c{n}"),
+        kind: anabranch::Kind::REGISTER,
+        resolver: "lww".to_owned(),
+    };
+    let many = anabranch::Write { changes: (0..600).map(declare).collect(), key: None };
+    assert!(matches!(db.apply(many), Err(WriteError::Refused(Refusal::TooLarge(_)))));
+    assert_eq!(db.status().expect("a status").log_transactions, before);
+}
+
+#[test]
+fn a_database_can_be_opened_again_as_soon_as_its_handles_are_dropped() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cluster = crate::support::Cluster::new("shop");
+    for _ in 0..5 {
+        let node = cluster.join(Database::open(dir.path().join("a")).expect("a database"), "a");
+        drop(node);
+    }
+}

@@ -65,3 +65,39 @@ fn a_watch_tells_only_what_was_asked_for_and_wakes_for_new_changes() {
     db.close();
     assert!(runtime.block_on(watch.next()).is_err(), "a closed database ends its watches");
 }
+
+#[test]
+fn a_watch_with_much_to_tell_goes_on_in_groups_and_its_token_never_goes_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let db = Database::builder().names("shop", "eu", "eu").open(dir.path().join("data")).expect("a database");
+    let likes = db.pn_counter("likes").expect("likes");
+    let (sender, done) = std::sync::mpsc::channel();
+    let count = 12_000;
+    for n in 0..count {
+        let operation = anabranch::Operation::Add(1);
+        let (collection, key, kind) = ("likes".to_owned(), format!("k{n}"), anabranch::Kind::PN_COUNTER);
+        let change = anabranch::Change::Operate { collection, kind, key, operation, context: None };
+        let sender = sender.clone();
+        db.submit(anabranch::Write { changes: vec![change], key: None }, move |answer| {
+            sender.send(answer.is_ok()).expect("the test listens");
+        });
+        if n % 1_000 == 999 {
+            assert!(done.iter().take(1_000).all(|written| written));
+        }
+    }
+    likes.add("last", 1).expect("a write");
+    let mut watch = db.watch(Filter::default(), Some(&Token::new())).expect("a watch");
+    let (mut told, mut cuts, mut last) = (BTreeSet::new(), 0, Token::new());
+    while let Some(cut) = watch.poll().expect("a cut") {
+        told.extend(cut.changes.into_iter().map(|change| change.key));
+        let mut joined = last.clone();
+        joined.join(&cut.token);
+        assert_eq!(joined, cut.token, "a token never goes back");
+        // Beginning again at any cut tells just the rest.
+        let (rest, _) = drain(&db, Filter::default(), Some(&cut.token));
+        assert_eq!(told.union(&rest).count(), count + 1);
+        assert!(rest.len() + told.len() <= count + 1 + 64, "{} told, {} again", told.len(), rest.len());
+        (last, cuts) = (cut.token, cuts + 1);
+    }
+    assert_eq!((told.len(), cuts), (count + 1, 2));
+}

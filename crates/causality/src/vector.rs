@@ -13,7 +13,7 @@ pub struct VersionVector {
 
 impl VersionVector {
     /// The most origins that a decoded vector may name.
-    pub const MAX_ORIGINS: usize = 4096;
+    pub const MAX_ORIGINS: usize = 65_536;
 
     /// Nothing applied.
     #[must_use]
@@ -49,13 +49,6 @@ impl VersionVector {
         for (origin, seq) in other.iter() {
             self.raise(origin, seq);
         }
-    }
-
-    /// Lowers every entry to at most the other's: the greatest vector that both cover.
-    #[must_use]
-    pub fn meet(&self, other: &Self) -> Self {
-        let least = |(origin, seq): (Origin, u64)| (origin, seq.min(other.get(origin)));
-        self.iter().map(least).collect()
     }
 
     /// Whether every entry is at least the other's.
@@ -144,12 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn join_meet_and_covers_are_a_lattice() {
+    fn a_join_covers_both() {
         let (a, b) = (vector(&[(1, 5), (2, 3)]), vector(&[(2, 4), (3, 1)]));
         let mut joined = a.clone();
         joined.join(&b);
         assert_eq!(joined, vector(&[(1, 5), (2, 4), (3, 1)]));
-        assert_eq!(a.meet(&b), vector(&[(2, 3)]));
         assert!(joined.covers(&a) && joined.covers(&b) && !a.covers(&b));
     }
 

@@ -9,6 +9,7 @@ use crate::state::{CHECKPOINT_EVERY, State};
 use crate::store::{Batch, Read, Space, StoreError};
 use crate::tail::{Entry, Tail};
 use crate::time::Time;
+use crate::view::Layered;
 use crate::write::{Refusal, Written};
 use crate::{keys, status};
 use anabranch_causality::{Dot, HlcClock, Origin, ShardId, VersionVector};
@@ -101,6 +102,7 @@ pub struct Engine {
     pub(crate) parked_origins: BTreeMap<Origin, String>,
     pub(crate) alarmed: BTreeSet<(String, Option<u16>)>,
     pub(crate) skewed: BTreeSet<String>,
+    pub(crate) stamped_ahead: BTreeSet<Origin>,
     pub(crate) heartbeat_at_ms: u64,
     pub(crate) heartbeat_due: bool,
     pub(crate) next_bucket: u16,
@@ -140,7 +142,7 @@ pub enum Output {
         /// Why.
         reason: String,
     },
-    /// Something that a person should know; counted too.
+    /// Something that a person should know, once per episode.
     Alarm(Alarm),
 }
 
@@ -253,6 +255,7 @@ impl Engine {
             parked_origins: BTreeMap::new(),
             alarmed: BTreeSet::new(),
             skewed: BTreeSet::new(),
+            stamped_ahead: BTreeSet::new(),
             heartbeat_at_ms: 0,
             heartbeat_due: false,
             next_bucket: 0,
@@ -276,7 +279,8 @@ impl Engine {
             return Ok(());
         }
         let identity = format!("{}\n{}\n{}", self.config.cluster, self.config.region, self.config.node);
-        match store.get(Space::Meta, keys::meta::IDENTITY)? {
+        let claimed = Layered::new(store, &self.batch).get(Space::Meta, keys::meta::IDENTITY)?;
+        match claimed {
             None => {
                 let key = (Space::Meta, keys::meta::IDENTITY.to_vec());
                 self.batch.rows.insert(key, Some(identity.into_bytes()));
@@ -297,8 +301,9 @@ impl Engine {
     /// # Errors
     /// [`StoreError`] when the data directory belongs to another node.
     pub fn adopt(&mut self, store: &dyn Read, cluster: &str, region: &str, node: &str) -> Result<(), StoreError> {
+        let before = self.config.clone();
         (self.config.cluster, self.config.region, self.config.node) = (cluster.into(), region.into(), node.into());
-        self.claim(store)
+        self.claim(store).inspect_err(|_| self.config = before)
     }
 
     /// Whose data a store holds: cluster, region, node; `None` when nobody claimed it.
@@ -363,7 +368,7 @@ impl Engine {
 
     /// Asks for the digest to be written whole with the next batch, so that the next opening replays nothing.
     pub fn request_checkpoint(&mut self) {
-        self.checkpoint_due = self.state.checkpoint != self.state.next_index;
+        self.checkpoint_due |= self.state.checkpoint != self.state.next_index;
     }
 
     /// The batch is on disk: releases what waited for it, acknowledges to peers, sends them what they lack.

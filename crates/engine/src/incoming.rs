@@ -7,6 +7,7 @@ use crate::record::Record;
 use crate::store::{Read, StoreError};
 use crate::time::Time;
 use anabranch_causality::{DecodeError, Dot, Origin, Transaction, VersionVector};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
@@ -34,6 +35,8 @@ const CLOCK_SAMPLES: usize = 8;
 const CLOCK_JUDGED: usize = 4;
 /// What a waiting transaction costs beside its bytes, roughly.
 const WAITING_BYTES: usize = 512;
+/// The most origins that no newer one implies: what tokens, acknowledgements and the clocks row list.
+pub(crate) const MAX_ORIGINS: usize = 4_096;
 /// The most origins that are parked; a peer that brings more is turned away instead.
 const MAX_PARKED: usize = 1_000;
 /// How many transactions of one message that came again are compared with the log: each costs a look-up.
@@ -72,7 +75,9 @@ impl Waiting {
     fn insert(&mut self, transaction: Transaction, bytes: Vec<u8>) {
         let length = bytes.len() + WAITING_BYTES;
         let origin = self.by_origin.entry(transaction.dot.origin).or_default();
-        if origin.insert(transaction.dot.seq, (transaction, bytes)).is_none() {
+        // Of two that claim one dot the first is kept: the second is compared when it comes again.
+        if let Entry::Vacant(place) = origin.entry(transaction.dot.seq) {
+            place.insert((transaction, bytes));
             self.count += 1;
             self.bytes += length;
         }
@@ -167,6 +172,9 @@ impl Engine {
             }
             return Ok(Ok(()));
         }
+        if dot.seq == 1 && self.state.lineages.compact(&self.state.vector).len() >= MAX_ORIGINS {
+            return Ok(Err(DecodeError::TooLarge("number of origins")));
+        }
         match Transaction::decode(&bytes) {
             Err(error) if self.parked_origins.len() >= MAX_PARKED => return Ok(Err(error)),
             Err(error) => self.park_origin(dot.origin, format!("{dot} from {peer} cannot be read: {error}")),
@@ -201,7 +209,9 @@ impl Engine {
         let dot = transaction.dot;
         if let Some(ahead_ms) = self.clock.observe(transaction.hlc, time.wall_ms) {
             self.counters.stamps_ahead += 1;
-            self.alarm(Alarm::StampAhead { origin: dot.origin, ahead_ms });
+            if self.stamped_ahead.insert(dot.origin) {
+                self.alarm(Alarm::StampAhead { origin: dot.origin, ahead_ms });
+            }
         }
         self.changed.raise(dot.origin, dot.seq);
         self.apply(store, transaction, bytes)

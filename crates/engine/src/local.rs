@@ -58,6 +58,7 @@ impl Engine {
         let (effects, incomplete) = self.prepare(store, operation, &write.changes)?;
         let transaction = self.sequence(time, next, operation, effects);
         let bytes = transaction.encode();
+        debug_assert_eq!(Transaction::decode(&bytes).as_ref(), Ok(&transaction), "what is logged can be read");
         if bytes.len() > transaction::MAX_BYTES {
             let most = transaction::MAX_BYTES;
             let what = format!("the transaction would have {} bytes, at most {most} are allowed", bytes.len());
@@ -97,6 +98,9 @@ impl Engine {
         operation: OperationId,
         changes: &[Change],
     ) -> Result<(Vec<Effect>, bool), Failure> {
+        for (index, change) in changes.iter().enumerate() {
+            check_name(index, change)?;
+        }
         if changes.is_empty() || changes.len() > Write::MAX_CHANGES {
             let what = format!("a write has 1 to {} changes, this one has {}", Write::MAX_CHANGES, changes.len());
             return Err(Refusal::TooLarge(what).into());
@@ -115,7 +119,7 @@ impl Engine {
             }
             Ok((effects, preparing.incomplete))
         };
-        let prepared = prepare();
+        let prepared = prepare().and_then(|(effects, incomplete)| check_size(effects, incomplete, changes.len()));
         // Whether refused or not: what was tried is taken back, and the transaction is applied as a whole.
         view.roll_back();
         self.batch = batch;
@@ -161,7 +165,32 @@ impl Engine {
     }
 }
 
+/// What no replica could read back must not get a dot.
+fn check_name(index: usize, change: &Change) -> Result<(), Refusal> {
+    let (Change::Operate { collection, .. } | Change::Declare { collection, .. }) = change;
+    let bad = |error: names::NameError| Refusal::Rejected {
+        operation: index,
+        rejection: Rejection::Rejected(error.to_string()),
+    };
+    names::check_collection(collection).map_err(bad)
+}
+
+fn check_size(effects: Vec<Effect>, incomplete: bool, changes: usize) -> Result<(Vec<Effect>, bool), Failure> {
+    if effects.len() > transaction::MAX_EFFECTS {
+        let what = format!("the write has {} effects, at most {} are allowed", effects.len(), transaction::MAX_EFFECTS);
+        return Err(Refusal::TooLarge(what).into());
+    }
+    if incomplete && changes > 1 {
+        let what = format!("one of the operations clears more than {} rows: write it alone", transaction::MAX_TAGS);
+        return Err(Refusal::TooLarge(what).into());
+    }
+    Ok((effects, incomplete))
+}
+
 fn check_session(time: Time, session: SessionId, counter: u64) -> Result<(), Refusal> {
+    if !session.is_v7() {
+        return Err(Refusal::BadIdempotencyKey("a session's id is a UUID of version 7".to_owned()));
+    }
     if counter == 0 || counter == u64::MAX {
         return Err(Refusal::BadIdempotencyKey("a session counts its operations from 1".to_owned()));
     }

@@ -2,7 +2,7 @@
 
 use crate::digest;
 use crate::engine::{Alarm, Engine, Output, Peer};
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, MAX_ORIGINS};
 use crate::outgoing::Outgoing;
 use crate::store::{Read, StoreError};
 use crate::time::Time;
@@ -66,9 +66,12 @@ impl Engine {
 
     /// What a peer says it has is remembered: it may not make us remember without end.
     fn bound_offer(&mut self, peer: &str) {
-        let most = anabranch_causality::VersionVector::MAX_ORIGINS;
-        if self.peers.get(peer).is_some_and(|found| found.incoming.offered.len() > most) {
-            let reason = format!("names more than {most} origins");
+        let lineages = &self.state.lineages;
+        let named = |found: &Peer| lineages.compact(&found.incoming.offered).len();
+        // Counting is worth it only when there are many.
+        let many = self.peers.get(peer).filter(|found| found.incoming.offered.len() > MAX_ORIGINS);
+        if many.is_some_and(|found| named(found) > MAX_ORIGINS) {
+            let reason = format!("names more than {MAX_ORIGINS} origins");
             self.outputs.push_back(Output::Disconnect { peer: peer.to_owned(), reason });
             self.handle_disconnected(peer);
         }
@@ -76,7 +79,8 @@ impl Engine {
 
     fn handle_heartbeat(&mut self, time: Time, peer: &str, heartbeat: &Heartbeat) {
         let vector = self.state.lineages.expand(&heartbeat.vector);
-        let mut ahead = heartbeat.wall_ms as i64 - time.wall_ms as i64;
+        let wall_ms = i64::try_from(heartbeat.wall_ms).unwrap_or(i64::MAX);
+        let mut ahead = wall_ms.saturating_sub_unsigned(time.wall_ms);
         let mut judged = false;
         if let Some(found) = self.peers.get_mut(peer) {
             found.incoming.note_clock(ahead);
@@ -167,7 +171,7 @@ impl Engine {
             return None;
         }
         clocks.sort_unstable();
-        let ahead = -clocks[clocks.len() / 2];
+        let ahead = clocks[clocks.len() / 2].saturating_neg();
         (ahead > self.config.max_clock_skew_ms as i64).then(|| {
             let limit = self.config.max_clock_skew_ms;
             format!("the clock is {ahead} ms ahead of the other members' (limit {limit} ms): set it right")

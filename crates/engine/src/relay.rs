@@ -62,9 +62,12 @@ impl Engine {
         for origin in lacking {
             self.choose_supplier(&mut relays, origin, time, &mut changed);
         }
+        let compact = self.state.lineages.compact(&self.state.vector);
         let gone = |origin: &Origin, supplier: &String| {
             let direct_again = self.direct(*origin).is_some() && !relays.progress.contains_key(origin);
-            direct_again || !self.peers.contains_key(supplier)
+            // What a newer origin implies and nobody has more of is finished.
+            let finished = compact.get(*origin) == 0 && !relays.progress.contains_key(origin);
+            direct_again || finished || !self.peers.contains_key(supplier)
         };
         let drop: Vec<Origin> = relays.suppliers.iter().filter(|(o, s)| gone(o, s)).map(|(o, _)| *o).collect();
         for origin in drop {

@@ -101,12 +101,15 @@ impl Engine {
             Some(lineage) => lineage.node == name,
             None => origin == peer.origin,
         };
-        let lacks = |(origin, seq): (Origin, u64)| seq.saturating_sub(self.state.vector.get(origin));
+        // Saturating: what a peer offers is its word.
+        let add = |sum: u64, (origin, seq): (Origin, u64)| {
+            sum.saturating_add(seq.saturating_sub(self.state.vector.get(origin)))
+        };
         PeerStatus {
             name: name.to_owned(),
             region: peer.region.clone(),
-            lag_transactions: peer.incoming.offered.iter().filter(|(origin, _)| of_peer(*origin)).map(lacks).sum(),
-            missing_transactions: peer.incoming.offered.iter().map(lacks).sum(),
+            lag_transactions: peer.incoming.offered.iter().filter(|(origin, _)| of_peer(*origin)).fold(0, add),
+            missing_transactions: peer.incoming.offered.iter().fold(0, add),
             lag_ms: peer.incoming.behind_since_ms.map_or(0, |since| time.mono_ms.saturating_sub(since)),
             unacked_transactions: self.unacked(&peer.outgoing),
             in_flight_bytes: peer.outgoing.in_flight_bytes,

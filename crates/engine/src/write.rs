@@ -81,7 +81,7 @@ pub enum Refusal {
     /// This replica takes no writes now.
     #[error("this replica takes no writes now: {detail}")]
     NotWritable {
-        /// `clock`, `disk` or `leader`.
+        /// `clock`, for now.
         reason: &'static str,
         /// What to do about it.
         detail: String,

@@ -62,6 +62,15 @@ pub enum OperationError {
 }
 
 impl Operation {
+    /// Whether the operation only takes away: done twice, it does no more than done once.
+    #[must_use]
+    pub fn only_removes(&self) -> bool {
+        match self {
+            Self::Delete | Self::RemoveMembers(_) | Self::RemoveItem { .. } | Self::Clear => true,
+            Self::Put(_) | Self::Add(_) | Self::AddMembers(_) | Self::AddItem { .. } => false,
+        }
+    }
+
     /// Whether it keeps the limits above. [`Operation::from_json`], [`Operation::decode`] and every built-in's `prepare`
     /// ask; a resolver of your own should too, for operations are also made by hand.
     ///

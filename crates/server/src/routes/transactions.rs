@@ -33,7 +33,7 @@ pub(crate) async fn post(State(app): State<Arc<App>>, call: Call, body: Body) ->
     let written = app.database.apply_async(Write { changes: changes?, key: terms.key }).await?;
     let mut body = write::written(&written);
     if written.incomplete {
-        // Doing all of it again would add again what was added: the client decides.
+        // Only a single clearing can be: the rest goes when it is sent again, under another key.
         body.insert("incomplete".to_owned(), true.into());
     }
     Ok(answer::of(&app.database.view(), StatusCode::OK, &Value::Object(body)))

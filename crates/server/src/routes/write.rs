@@ -62,21 +62,13 @@ pub(super) async fn one(app: &App, one: One, terms: &Terms) -> Result<Response, 
 /// What was too much for one transaction goes in further ones, under ids of their own. Returns how many there were.
 async fn rest(app: &App, one: &One, first: &Written) -> Result<u64, Problem> {
     let mut transactions = 1;
-    let mut incomplete = first.incomplete && only_removes(&one.operation);
+    let mut incomplete = first.incomplete && one.operation.only_removes();
     while incomplete && transactions < MOST_TRANSACTIONS {
         let write = Write { changes: vec![one.change()], key: None };
         incomplete = app.database.apply_async(write).await?.incomplete;
         transactions += 1;
     }
     Ok(transactions)
-}
-
-/// Whether an operation, done twice, does no more than done once.
-fn only_removes(operation: &Operation) -> bool {
-    match operation {
-        Operation::Delete | Operation::RemoveMembers(_) | Operation::RemoveItem { .. } | Operation::Clear => true,
-        Operation::Put(_) | Operation::Add(_) | Operation::AddMembers(_) | Operation::AddItem { .. } => false,
-    }
 }
 
 /// What the answer to any write says.
