@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// The most local writes that wait at a time.
 const MAX_WRITES: usize = 16_384;
 
+/// How long writes are gathered: less than a sync takes.
+const GATHER: Duration = Duration::from_micros(50);
+
 /// What is called with the answer to a write, on the writer thread: it must be quick.
 pub(crate) type Done = Box<dyn FnOnce(Result<Written, WriteError>) + Send>;
 
@@ -117,8 +120,10 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// All commands there are, waiting until `deadline` for the first.
-    pub(crate) fn take(&self, deadline: Instant) -> VecDeque<Command> {
+    /// All commands there are, waiting until `deadline` for the first. Whoever heard the last answers together is about
+    /// to write again together: `expected` writes are waited for, for a moment, so that they share a sync instead of the
+    /// first having one of its own.
+    pub(crate) fn take(&self, deadline: Instant, expected: usize) -> VecDeque<Command> {
         let mut state = self.lock();
         while state.commands.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -126,6 +131,14 @@ impl Queue {
                 break;
             }
             state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if !state.commands.is_empty() && state.writes < expected {
+            let patience = Instant::now() + GATHER;
+            while state.writes < expected && Instant::now() < patience {
+                drop(state);
+                std::thread::yield_now();
+                state = self.lock();
+            }
         }
         state.writes = 0;
         std::mem::take(&mut state.commands)

@@ -126,9 +126,13 @@ enum End {
 impl<S: Store> Writer<S> {
     fn run(&mut self) {
         let mut tick_at = Instant::now();
+        let mut expected = 0;
         let (end, unanswered) = loop {
             let deadline = if self.engine.wants_turn() { Instant::now() } else { tick_at };
-            let mut commands = self.queue.take(deadline);
+            let mut commands = self.queue.take(deadline, expected);
+            let writes = commands.iter().filter(|command| matches!(command, Command::Write { .. })).count();
+            // The most of late, forgotten by and by: one small batch must not make all that follow small.
+            expected = writes.max(expected - expected.div_ceil(8));
             let ticking = Instant::now() >= tick_at;
             if ticking {
                 tick_at = Instant::now() + TICK;

@@ -1,51 +1,49 @@
 //! Rows that were read or written not long ago.
 //!
 //! The engine is the store's only writer, so what it read stays true until it writes; what it committed is what it will
-//! read. Two generations bound the cache: when the young one is full it becomes the old one, and the old one goes.
+//! read. A row has one slot, found by a hash of its key, and whoever comes later takes it: finding costs one comparison
+//! however many rows there are, and the size is bounded by the number of slots.
 
-use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
 
-/// The most bytes of keys and values in one generation.
-const MAX_BYTES: usize = 8 << 20;
-/// What an entry costs beside its bytes, roughly.
-const ENTRY_BYTES: usize = 64;
+const SLOTS: usize = 1 << 16;
+/// The most bytes of a key and a value that are kept. With this many slots, the cache stays below 32 MiB.
+const MAX_BYTES: usize = 384;
 
-type Generation = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// A key, and its row if there is one.
+type Entry = (Vec<u8>, Option<Vec<u8>>);
 
-/// A bounded cache of rows and of their absence.
+/// A bounded cache of rows and of their absence. Takes no memory before it is used.
 #[derive(Debug, Default)]
 pub(crate) struct RowCache {
-    young: Generation,
-    old: Generation,
-    bytes: usize,
+    slots: Vec<Option<Entry>>,
 }
 
 impl RowCache {
     /// What is known of a key: `None` when nothing is, `Some(None)` when there is no such row.
-    pub(crate) fn get(&mut self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        if let Some(found) = self.young.get(key) {
-            return Some(found.clone());
-        }
-        let (key, found) = self.old.remove_entry(key)?;
-        self.put(key, found.clone());
-        Some(found)
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let (known, value) = self.slots.get(slot(key))?.as_ref()?;
+        (known == key).then(|| value.clone())
     }
 
     /// Takes note of what a row is.
     pub(crate) fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let cost = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-        self.old.remove(&key);
-        let added = key.len() + cost(&value) + ENTRY_BYTES;
-        let length = key.len();
-        if let Some(before) = self.young.insert(key, value) {
-            self.bytes -= length + cost(&before) + ENTRY_BYTES;
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, None);
         }
-        self.bytes += added;
-        if self.bytes > MAX_BYTES {
-            self.old = std::mem::take(&mut self.young);
-            self.bytes = 0;
+        let slot = &mut self.slots[slot(&key)];
+        let small = key.len() + value.as_ref().map_or(0, Vec::len) <= MAX_BYTES;
+        if small {
+            *slot = Some((key, value));
+        } else if slot.as_ref().is_some_and(|(known, _)| *known == key) {
+            // What was known of it is true no more.
+            *slot = None;
         }
     }
+}
+
+fn slot(key: &[u8]) -> usize {
+    xxh3_64(key) as usize % SLOTS
 }
 
 #[cfg(test)]
@@ -53,26 +51,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_is_known_and_the_size_is_bounded() {
+    fn the_newest_is_known_and_never_anything_old() {
         let mut cache = RowCache::default();
-        let value = |n: u32| Some(vec![n as u8; 1_000]);
-        for n in 0..100_000u32 {
-            cache.put(n.to_be_bytes().to_vec(), value(n));
+        assert_eq!(cache.get(b"k"), None);
+        for n in 0..200_000u32 {
+            cache.put(n.to_be_bytes().to_vec(), Some(vec![n as u8; 10]));
+            assert_eq!(cache.get(&n.to_be_bytes()), Some(Some(vec![n as u8; 10])));
         }
-        assert_eq!(cache.get(&99_999u32.to_be_bytes()), Some(value(99_999)));
-        assert_eq!(cache.get(&0u32.to_be_bytes()), None);
-        cache.put(b"gone".to_vec(), None);
-        assert_eq!(cache.get(b"gone"), Some(None));
-        assert!(cache.young.len() + cache.old.len() <= 2 * MAX_BYTES / 1_000);
-    }
-
-    #[test]
-    fn an_old_entry_is_replaced_not_kept_beside() {
-        let mut cache = RowCache::default();
         cache.put(b"k".to_vec(), Some(vec![1]));
-        cache.old = std::mem::take(&mut cache.young);
-        cache.put(b"k".to_vec(), Some(vec![2]));
-        assert_eq!(cache.get(b"k"), Some(Some(vec![2])));
-        assert!(cache.old.is_empty());
+        cache.put(b"k".to_vec(), None);
+        assert_eq!(cache.get(b"k"), Some(None), "that there is none is known too");
+        cache.put(b"k".to_vec(), Some(vec![2; MAX_BYTES]));
+        assert_eq!(cache.get(b"k"), None, "what is too large is not kept, nor what was there before");
     }
 }

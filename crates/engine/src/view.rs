@@ -123,7 +123,7 @@ impl Read for Layered<'_> {
         }
         match self.cache {
             Some(cache) if space == Space::Rows => {
-                if let Some(known) = cache.borrow_mut().get(key) {
+                if let Some(known) = cache.borrow().get(key) {
                     return Ok(known);
                 }
                 let found = self.store.get(space, key)?;
