@@ -37,3 +37,23 @@ fn a_closed_database_holds_what_it_acknowledged() {
         if round == 1 { db.crash() } else { db.close() }
     }
 }
+
+#[test]
+fn an_app_that_worked_offline_syncs_with_a_server() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cluster = Cluster::new("shop");
+    let server = cluster.join(Database::open(dir.path().join("server")).expect("a database"), "server");
+    let app = Database::open(dir.path().join("app")).expect("a database that belongs to nobody yet");
+    let likes = app.pn_counter("likes").expect("likes");
+    likes.add("offline", 3).expect("a write");
+    server.db.pn_counter("likes").expect("likes").add("online", 4).expect("a write");
+    server.network.add_peer(anabranch::PeerConfig { node: Some("app".to_owned()), ..Default::default() });
+    let addr = server.network.local_addr().to_string();
+    let sync = app.sync(&addr, cluster.identity("app")).bind(crate::support::any_port()).start().expect("syncing");
+    assert_eq!(app.names().node, "app", "it belongs to the node of its certificate from now on");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let caught_up = async { tokio::time::timeout(std::time::Duration::from_secs(10), sync.caught_up()).await };
+    runtime.block_on(caught_up).expect("in time").expect("caught up");
+    assert_eq!(likes.get("online"), Ok(4));
+    assert_eq!(server.db.pn_counter("likes").expect("likes").get("offline"), Ok(3));
+}
