@@ -1,13 +1,13 @@
 //! A database: opening, closing, writing, looking.
 
-use crate::driver::{self, Command, Metrics, Opened, Published, Queue};
-use crate::error::{OpenError, WaitError, WriteError};
+use crate::driver::{self, AckLevel, Command, Members, Metrics, Opened, Published, Queue};
+use crate::error::{NotAcknowledged, OpenError, WaitError, WriteError};
 use crate::session::Session;
 use crate::transaction::Tx;
 use crate::view::View;
 use crate::watch::Watch;
-use anabranch_causality::Token;
-use anabranch_engine::{Change, Config, Engine, Status, Write, Written};
+use anabranch_causality::{Dot, Token};
+use anabranch_engine::{Change, Config, Engine, Role, Status, Write, Written};
 use anabranch_resolvers::Registry;
 use anabranch_store::{FjallStore, MemoryStore, Options};
 use arc_swap::ArcSwap;
@@ -24,6 +24,7 @@ pub struct Database {
 
 struct Inner {
     names: ArcSwap<Names>,
+    leader: Option<String>,
     queue: Arc<Queue>,
     published: Arc<Published>,
     metrics: Arc<Metrics>,
@@ -46,6 +47,7 @@ pub struct Names {
 #[derive(Clone, Debug)]
 pub struct Builder {
     names: Option<Names>,
+    leader: Option<String>,
     max_clock_skew: Duration,
     window_bytes: usize,
     store: Options,
@@ -56,6 +58,7 @@ impl Default for Builder {
         let config = Config::new("", "", "");
         Self {
             names: None,
+            leader: None,
             max_clock_skew: Duration::from_millis(config.max_clock_skew_ms),
             window_bytes: config.window_bytes,
             store: Options::default(),
@@ -69,6 +72,14 @@ impl Builder {
     #[must_use]
     pub fn names(mut self, cluster: &str, region: &str, node: &str) -> Self {
         self.names = Some(Names { cluster: cluster.into(), region: region.into(), node: node.into() });
+        self
+    }
+
+    /// Makes it a follower of the node of that name: it applies everything and serves reads; writes are refused, for that
+    /// node takes them.
+    #[must_use]
+    pub fn follower_of(mut self, leader: &str) -> Self {
+        self.leader = Some(leader.to_owned());
         self
     }
 
@@ -117,11 +128,14 @@ impl Builder {
         let config = Config {
             max_clock_skew_ms: self.max_clock_skew.as_millis() as u64,
             window_bytes: self.window_bytes,
+            role: if self.leader.is_some() { Role::Follower } else { Role::Leader },
+            leader: self.leader.clone().unwrap_or_default(),
             ..Config::new(&*names.cluster, &*names.region, &*names.node)
         };
         let Opened { queue, published, metrics, thread } = driver::open(store, config, Arc::new(Registry::builtin()))?;
         let (names, writer, thread) = (ArcSwap::from_pointee(names), thread.thread().id(), Mutex::new(Some(thread)));
-        Ok(Database { inner: Arc::new(Inner { names, queue, published, metrics, writer, thread }) })
+        let leader = self.leader;
+        Ok(Database { inner: Arc::new(Inner { names, leader, queue, published, metrics, writer, thread }) })
     }
 }
 
@@ -144,6 +158,59 @@ impl Database {
     #[must_use]
     pub fn names(&self) -> Arc<Names> {
         self.inner.names.load_full()
+    }
+
+    /// What it does in its region.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        if self.inner.leader.is_some() { Role::Follower } else { Role::Leader }
+    }
+
+    /// The node that takes this one's writes, when it is a follower.
+    #[must_use]
+    pub fn leader(&self) -> Option<&str> {
+        self.inner.leader.as_deref()
+    }
+
+    /// The other members of the cluster, as far as this replica knows them, and what each has on disk.
+    #[must_use]
+    pub fn members(&self) -> Arc<Members> {
+        self.inner.published.members().borrow().clone()
+    }
+
+    /// As [`Database::members`], and each change of it.
+    #[must_use]
+    pub fn subscribe_members(&self) -> tokio::sync::watch::Receiver<Arc<Members>> {
+        self.inner.published.members()
+    }
+
+    /// Returns when a write that is on disk here is also where `level` says. Needs a tokio runtime for its timer.
+    ///
+    /// # Errors
+    /// [`NotAcknowledged`] at the deadline, or when too many wait already: the write stays, and replicates.
+    pub async fn acknowledged(&self, dot: Dot, level: AckLevel, deadline: Instant) -> Result<(), NotAcknowledged> {
+        let region = self.names().region.clone();
+        let mut members = self.inner.published.members();
+        let refusal = |members: &Members| {
+            let regions = driver::holding_regions(members, &region, dot).into_iter().collect();
+            NotAcknowledged { regions }
+        };
+        if driver::suffices(level, &members.borrow(), &region, dot) {
+            return Ok(());
+        }
+        let Ok(_place) = self.inner.published.acknowledgements.try_acquire() else {
+            return Err(refusal(&members.borrow()));
+        };
+        let reached = members.wait_for(|members| driver::suffices(level, members, &region, dot));
+        let in_time = tokio::time::timeout_at(deadline.into(), reached).await.is_ok_and(|reached| reached.is_ok());
+        if in_time { Ok(()) } else { Err(refusal(&members.borrow())) }
+    }
+
+    /// Whether the region has a follower, connected or not, as far as is known.
+    #[must_use]
+    pub fn has_follower(&self) -> bool {
+        let region = &self.names().region;
+        self.members().iter().any(|(_, member)| driver::is_follower(member, region))
     }
 
     /// The state after the last commit.
@@ -184,6 +251,14 @@ impl Database {
     #[must_use]
     pub fn session(&self) -> Session {
         Session::new(self.clone())
+    }
+
+    /// Carries on a session that was saved, here or at another replica, with [`Session::save`].
+    ///
+    /// # Errors
+    /// [`anabranch_session::SaveError`] for a text that is no session, or another cluster's.
+    pub fn resume(&self, text: &str) -> Result<Session, anabranch_session::SaveError> {
+        Session::resume(self.clone(), text)
     }
 
     /// Writes all that `build` does in one atomic transaction: all or nothing, in order.

@@ -82,6 +82,15 @@ pub enum WriteError {
     Value(String),
 }
 
+/// A write is on this leader's disk and will replicate, but not every replica that was asked for has said in time that it
+/// has it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the write is durable here and will replicate; so far it is on disk in {}", regions.join(", "))]
+pub struct NotAcknowledged {
+    /// The regions where it is known to be on disk.
+    pub regions: Vec<String>,
+}
+
 /// A token's state did not arrive in time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitError {

@@ -41,14 +41,17 @@ pub use anabranch_causality::{
     names,
 };
 pub use anabranch_engine::store::{StoreError, StoreErrorKind};
-pub use anabranch_engine::{Alarm, Catalog, Change, Collection, Counters, PeerStatus, Refusal, Status, Write, Written};
+pub use anabranch_engine::{
+    Alarm, Catalog, Change, Collection, Counters, PeerStatus, Refusal, Role, Status, Write, Written,
+};
 pub use anabranch_resolvers as resolvers;
 pub use anabranch_resolvers::{Operation, Outcome, Rejection};
+pub use anabranch_session::{Guarantees, SaveError};
 pub use anabranch_transport as transport;
 pub use database::{Builder, Database, Names};
-pub use driver::Metrics;
-pub use error::{OpenError, ReadError, WaitError, WriteError};
-pub use network::{Network, NetworkConfig, NetworkError, PeerConfig, PeerState, Sync, SyncBuilder};
+pub use driver::{AckLevel, Member, Members, Metrics};
+pub use error::{NotAcknowledged, OpenError, ReadError, WaitError, WriteError};
+pub use network::{Asker, Network, NetworkConfig, NetworkError, PeerConfig, PeerState, Serve, Sync, SyncBuilder};
 pub use session::Session;
 pub use transaction::Tx;
 pub use view::{Entry, Explained, ExplainedVersion, Page, View};

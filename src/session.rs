@@ -3,59 +3,72 @@
 use crate::database::Database;
 use crate::error::{ReadError, WriteError};
 use crate::transaction::Tx;
-use crate::view::View;
+use crate::view::{Page, View};
 use anabranch_causality::{SessionId, Token, TokenError};
 use anabranch_engine::{Write, Written};
+use anabranch_resolvers::Outcome;
+use anabranch_session::{Begun, Guarantees, SaveError, SessionState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
-/// A session carries a token: what it has read and written. Wherever it goes on, it waits until that is there.
+/// A session carries what it has read and written. Wherever it goes on, it waits until that is there.
 ///
-/// Its writes carry operation ids, so that a write repeated under [`Session::write_as`] takes effect once.
+/// Its writes carry operation ids, so that a write repeated under [`Session::write_as`] takes effect once. By default it
+/// has all four session guarantees; see [`Guarantees`].
 pub struct Session {
     database: Database,
-    id: SessionId,
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     wait: Duration,
-}
-
-struct State {
-    token: Token,
-    counter: u64,
 }
 
 impl Session {
     pub(crate) fn new(database: Database) -> Self {
         let id = SessionId(*uuid::Uuid::now_v7().as_bytes());
-        let state = Mutex::new(State { token: Token::new(), counter: 0 });
-        Self { database, id, state, wait: DEFAULT_WAIT }
+        Self::of(database, SessionState::new(id, Guarantees::ALL))
     }
 
-    /// The counter of the last write: what to repeat with [`Session::write_as`] when its answer was lost.
-    #[must_use]
-    pub fn counter(&self) -> u64 {
-        self.lock().counter
+    /// Carries on a session that was saved, here or at another replica.
+    pub(crate) fn resume(database: Database, text: &str) -> Result<Self, SaveError> {
+        let state = SessionState::restore(text, &database.names().cluster)?;
+        Ok(Self::of(database, state))
     }
 
-    /// How long reads and writes wait for the token's state. Default 1 s.
+    fn of(database: Database, state: SessionState) -> Self {
+        Self { database, state: Mutex::new(state), wait: DEFAULT_WAIT }
+    }
+
+    /// How long reads and writes wait for what the session has read and written. Default 1 s.
     #[must_use]
     pub fn wait(mut self, limit: Duration) -> Self {
         self.wait = limit;
         self
     }
 
+    /// With these guarantees. Dropping one changes what is waited for, never what a write saw.
+    #[must_use]
+    pub fn with_guarantees(self, guarantees: Guarantees) -> Self {
+        self.lock().set_guarantees(guarantees);
+        self
+    }
+
     /// The session's id.
     #[must_use]
     pub fn id(&self) -> SessionId {
-        self.id
+        self.lock().id()
+    }
+
+    /// The counter of the last write: what to repeat with [`Session::write_as`] when its answer was lost.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.lock().counter()
     }
 
     /// The token: what this session has read and written. Hand it to whoever goes on.
     #[must_use]
     pub fn token(&self) -> String {
-        self.lock().token.encode(&self.database.names().cluster)
+        self.lock().token().encode(&self.database.names().cluster)
     }
 
     /// Goes on from a token that was handed over.
@@ -64,19 +77,45 @@ impl Session {
     /// [`TokenError`] for a text that is no token, or another cluster's.
     pub fn join(&self, token: &str) -> Result<(), TokenError> {
         let token = Token::decode(token, &self.database.names().cluster)?;
-        self.lock().token.join(&token);
+        self.lock().join(&token);
         Ok(())
     }
 
-    /// A state that has all that this session has read and written.
+    /// The whole session as text, to be carried on elsewhere with [`Database::resume`] or by a client: by one holder only,
+    /// for two would use the same counters.
+    #[must_use]
+    pub fn save(&self) -> String {
+        self.lock().save(&self.database.names().cluster)
+    }
+
+    /// A state that has all that this session's guarantees ask for.
     ///
     /// # Errors
     /// [`ReadError::Wait`] when it is not here in time.
     pub fn view(&self) -> Result<Arc<View>, ReadError> {
-        let token = self.lock().token.clone();
-        let view = self.database.view_at(&token, self.wait)?;
-        self.lock().token.join(&view.token());
+        let asked = {
+            let state = self.lock();
+            state.token_for_read(state.guarantees())
+        };
+        let view = self.database.view_at(&asked, self.wait)?;
+        self.lock().note_read(&asked, &view.token());
         Ok(view)
+    }
+
+    /// The value of a key; `None` when there is no such key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn get(&self, collection: &str, key: &str) -> Result<Option<Outcome>, ReadError> {
+        self.view()?.get(collection, key)
+    }
+
+    /// Up to `limit` keys that start with `prefix` and come after `after`, at one causal cut.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn scan(&self, collection: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, ReadError> {
+        self.view()?.scan(collection, prefix, after, limit)
     }
 
     /// Writes all that `build` does in one atomic transaction, on top of what this session has read and written.
@@ -84,12 +123,12 @@ impl Session {
     /// # Errors
     /// What `build` returns, or [`WriteError`].
     pub fn write<R>(&self, build: impl FnOnce(&Tx) -> Result<R, WriteError>) -> Result<R, WriteError> {
-        let counter = {
+        let begun = {
             let mut state = self.lock();
-            state.counter += 1;
-            state.counter
+            let guarantees = state.guarantees();
+            state.begin_write(guarantees)
         };
-        self.write_as(counter, build).map(|(result, _)| result)
+        self.carry_out(&begun, build).map(|(result, _)| result)
     }
 
     /// As [`Session::write`], under a counter of the caller's: written again, here or at another replica, the same
@@ -102,22 +141,31 @@ impl Session {
         counter: u64,
         build: impl FnOnce(&Tx) -> Result<R, WriteError>,
     ) -> Result<(R, Written), WriteError> {
-        let token = self.lock().token.clone();
-        self.database.view_at(&token, self.wait).map_err(ReadError::from)?;
+        let begun = {
+            let mut state = self.lock();
+            let guarantees = state.guarantees();
+            state.repeat_write(counter, guarantees)
+        };
+        self.carry_out(&begun, build)
+    }
+
+    fn carry_out<R>(
+        &self,
+        begun: &Begun,
+        build: impl FnOnce(&Tx) -> Result<R, WriteError>,
+    ) -> Result<(R, Written), WriteError> {
+        self.database.view_at(&begun.token, self.wait).map_err(ReadError::from)?;
         let tx = Tx::new(self.database.clone());
         let result = build(&tx)?;
-        let key = Some((self.id, counter));
+        let key = Some((self.id(), begun.counter));
         let written = self.database.apply_whole(Write { changes: tx.into_changes(), key })?;
         let token = self.database.view().token();
-        let mut state = self.lock();
-        state.token.join(&token);
-        state.counter = state.counter.max(counter);
-        drop(state);
+        self.lock().note_written(written.dot, &begun.token, &token, false);
         Ok((result, written))
     }
 
-    /// A panic of another thread leaves token and counter whole: each change to them is one call.
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// A panic of another thread leaves the state whole: each change to it is one call.
+    fn lock(&self) -> std::sync::MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

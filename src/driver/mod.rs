@@ -4,11 +4,15 @@
 //! takes all that is there, commits it with one sync, publishes the new state for readers, and only then answers.
 
 mod clock;
+mod members;
 mod metrics;
 mod published;
 mod queue;
+mod waiters;
 mod writer;
 
+pub use members::{AckLevel, Member, Members};
+pub(crate) use members::{holding_regions, is_follower, suffices};
 pub use metrics::Metrics;
 pub(crate) use published::Published;
 pub(crate) use queue::{Command, ConnectionId, Queue};

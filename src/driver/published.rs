@@ -1,15 +1,13 @@
 //! What readers see: the state after the last commit.
 
+use super::members::Members;
+use super::waiters::{Full, MAX_WAITING, Waiters};
 use crate::error::WaitError;
 use crate::view::{Closed, View};
 use anabranch_causality::Token;
 use arc_swap::ArcSwap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
-
-/// The most requests that wait for their tokens at a time.
-const MAX_WAITING: usize = 10_000;
 
 /// The state after the last commit, and who waits for the next.
 pub(crate) struct Published {
@@ -17,7 +15,10 @@ pub(crate) struct Published {
     changed: tokio::sync::watch::Sender<u64>,
     closed: Mutex<bool>,
     woken: Condvar,
-    waiting: AtomicUsize,
+    waiters: Waiters,
+    members: tokio::sync::watch::Sender<Arc<Members>>,
+    /// Places for those that wait for other members' acknowledgements.
+    pub(crate) acknowledgements: tokio::sync::Semaphore,
 }
 
 impl Published {
@@ -27,7 +28,9 @@ impl Published {
             view: ArcSwap::from_pointee(view),
             closed: Mutex::new(false),
             woken: Condvar::new(),
-            waiting: AtomicUsize::new(0),
+            waiters: Waiters::default(),
+            members: tokio::sync::watch::Sender::default(),
+            acknowledgements: tokio::sync::Semaphore::new(MAX_WAITING),
         }
     }
 
@@ -36,8 +39,11 @@ impl Published {
     }
 
     pub(crate) fn publish(&self, view: View) {
-        let index = view.index;
-        self.view.store(Arc::new(view));
+        let view = Arc::new(view);
+        let (index, full) = (view.index, view.full.clone());
+        self.view.store(view);
+        // After the new state can be seen: whoever comes to wait from here on sees it first.
+        self.waiters.reached(&full);
         self.wake(index);
     }
 
@@ -57,6 +63,16 @@ impl Published {
         self.view.store(Arc::new(closed));
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.wake(u64::MAX);
+        self.waiters.close();
+    }
+
+    /// What the other members have on disk, and each change of it.
+    pub(crate) fn members(&self) -> tokio::sync::watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
+    }
+
+    pub(crate) fn publish_members(&self, members: Members) {
+        self.members.send_replace(Arc::new(members));
     }
 
     /// Hears of every new state: the log index after its last transaction; `u64::MAX` once the database is closed.
@@ -81,52 +97,24 @@ impl Published {
         }
     }
 
-    /// As [`Published::reach`], costing no thread.
+    /// As [`Published::reach`], costing no thread, and nothing while what is missing does not come.
     pub(crate) async fn reach_async(&self, token: &Token, deadline: Instant) -> Result<Arc<View>, WaitError> {
-        if *self.changed.borrow() == u64::MAX {
-            return Err(WaitError::Closed);
-        }
-        let view = self.view();
-        let Err(missing) = view.satisfies(token) else { return Ok(view) };
-        if missing == WaitError::NoSuchShard {
-            return Err(missing);
-        }
-        let _place = Place::take(&self.waiting)?;
-        let mut changed = self.subscribe();
-        let reached = async {
-            loop {
-                // Marked as seen before looking, so that a state that comes between the two wakes us.
-                if *changed.borrow_and_update() == u64::MAX {
-                    return Err(WaitError::Closed);
-                }
-                let view = self.view();
-                if view.satisfies(token).is_ok() {
-                    return Ok(view);
-                }
-                if changed.changed().await.is_err() {
-                    return Err(WaitError::Closed);
-                }
+        loop {
+            if *self.changed.borrow() == u64::MAX {
+                return Err(WaitError::Closed);
             }
-        };
-        match tokio::time::timeout_at(deadline.into(), reached).await {
-            Ok(reached) => reached,
-            Err(_) => self.view().satisfies(token).map(|()| self.view()),
+            let view = self.view();
+            let Err(missing) = view.satisfies(token) else { return Ok(view) };
+            let WaitError::NotReached { need, .. } = &missing else { return Err(missing) };
+            let lacking = need.iter().find(|(origin, seq)| view.full.get(*origin) < *seq);
+            let Some((origin, seq)) = lacking else { return Ok(view) };
+            let mut place = self.waiters.wait_for(origin, seq).map_err(|Full| WaitError::Busy)?;
+            if self.view().full.get(origin) >= seq {
+                continue;
+            }
+            if tokio::time::timeout_at(deadline.into(), place.woken()).await.is_err() {
+                return self.view().satisfies(token).map(|()| self.view());
+            }
         }
-    }
-}
-
-/// A place among those that wait.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Result<Self, WaitError> {
-        let place = Self(waiting);
-        if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING { Err(WaitError::Busy) } else { Ok(place) }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

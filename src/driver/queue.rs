@@ -2,7 +2,7 @@
 
 use crate::error::WriteError;
 use anabranch_causality::Origin;
-use anabranch_engine::{Status, Write, Written};
+use anabranch_engine::{Role, Status, Write, Written};
 use anabranch_protocol::Message;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -33,9 +33,16 @@ pub(crate) enum Command {
     Connected {
         peer: String,
         region: String,
+        role: Role,
         origin: Origin,
         id: ConnectionId,
         outbox: Outbox,
+    },
+    /// A peer belongs to the cluster; `expected`: its silence makes what this replica shows old.
+    Member {
+        peer: String,
+        region: Option<String>,
+        expected: bool,
     },
     Disconnected {
         peer: String,

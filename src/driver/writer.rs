@@ -1,6 +1,7 @@
 //! The writer thread: takes commands, commits, publishes, answers.
 
 use super::clock::{now, random_origin};
+use super::members::Members;
 use super::metrics::Metrics;
 use super::published::Published;
 use super::queue::{Command, ConnectionId, Done, Outbox, Queue};
@@ -42,6 +43,11 @@ pub(crate) struct Writer<S: Store> {
     tickets: BTreeMap<u64, Done>,
     next_ticket: u64,
     connections: BTreeMap<String, (ConnectionId, Outbox)>,
+    members: Members,
+    /// Of what the engine says of members, what was published last; `None` when something else has changed.
+    acks_version: Option<u64>,
+    /// The peers whose silence makes what this replica shows old, with their regions.
+    expected: BTreeMap<String, Option<String>>,
     catalog_version: u64,
     full_until_ms: u64,
     past: Counters,
@@ -69,6 +75,9 @@ pub(crate) fn open<S: Store + 'static>(
         tickets: BTreeMap::new(),
         next_ticket: 0,
         connections: BTreeMap::new(),
+        members: Members::default(),
+        acks_version: None,
+        expected: BTreeMap::new(),
         full_until_ms: 0,
         past: Counters::default(),
     };
@@ -195,9 +204,17 @@ impl<S: Store> Writer<S> {
         let time = now();
         match command {
             Command::Write { write, done } => return self.write(time, &write, done),
-            Command::Connected { peer, region, origin, id, outbox } => {
-                self.engine.handle_connected(time, &peer, &region, origin);
+            Command::Connected { peer, region, role, origin, id, outbox } => {
+                self.engine.handle_connected(time, &peer, &region, role, origin);
                 self.connections.insert(peer, (id, outbox));
+            }
+            Command::Member { peer, region, expected } => {
+                self.members.expect(&peer, region.as_deref());
+                self.acks_version = None;
+                if expected {
+                    self.engine.expect(time, &peer, region.as_deref());
+                    self.expected.insert(peer, region);
+                }
             }
             Command::Disconnected { peer, id } => self.disconnected(&peer, id),
             Command::Message { peer, id, message, permit } => {
@@ -255,8 +272,18 @@ impl<S: Store> Writer<S> {
         if changed {
             self.publish();
         }
+        self.publish_members();
         self.carry_out();
         Ok(())
+    }
+
+    fn publish_members(&mut self) {
+        let version = Some(self.engine.acks_version());
+        if self.acks_version != version {
+            self.acks_version = version;
+            self.members.update(self.engine.acknowledged());
+            self.published.publish_members(self.members.clone());
+        }
     }
 
     fn publish(&mut self) {
@@ -332,6 +359,10 @@ impl<S: Store> Writer<S> {
         // The new engine counts its catalog's versions anew.
         self.catalog_version = u64::MAX;
         self.engine = Engine::open(config, registry, &self.store, origin, Planted::none()).map_err(End::Failed)?;
+        for (peer, region) in &self.expected {
+            self.engine.expect(now(), peer, region.as_deref());
+        }
+        self.acks_version = None;
         Ok(())
     }
 

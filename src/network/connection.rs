@@ -1,7 +1,7 @@
 //! One connection: hello, then messages in both directions until it ends.
 
-use super::Shared;
 use super::peers::{NotAdmitted, codes};
+use super::{Shared, requests};
 use crate::driver::{Command, ConnectionId};
 use anabranch_protocol::{Hello, Message, Role};
 use anabranch_transport::{CloseReason, Connection, FrameReceiver, FrameSender};
@@ -31,6 +31,10 @@ pub(super) enum Side {
 pub(super) async fn run(shared: Arc<Shared>, connection: Connection, side: Side) {
     let peer = connection.peer().node.clone();
     match greet(&shared, &connection, side).await {
+        Ok((hello, sender, receiver)) if hello.role == Role::Client && side == Side::Accepted => {
+            requests::of_client(&shared, &connection, sender, receiver).await;
+        }
+        Ok((Hello { role: Role::Client, .. }, ..)) => connection.close(codes::PROTOCOL, "clients are not dialled"),
         Ok((hello, sender, receiver)) => serve(&shared, &connection, side, hello, sender, receiver).await,
         // Both dialled at the same moment, or one dialled again: the other connection is used.
         Err(reason) if was_replaced(&connection) => tracing::debug!(peer, reason, "connection not needed"),
@@ -51,24 +55,37 @@ async fn greet(
     connection: &Connection,
     side: Side,
 ) -> Result<(Hello, FrameSender, FrameReceiver), String> {
-    let names = shared.database.names();
-    let status = shared.database.status_async().await.ok_or("the database is closed")?;
-    let (cluster, region, node) = (names.cluster.clone(), names.region.clone(), names.node.clone());
-    let ours = Hello { cluster, region, node, role: Role::Leader, origin: status.origin }.encode();
-    let exchange = async {
-        let (mut sender, mut receiver) = match side {
+    let opened = async {
+        match side {
             Side::Dialled { .. } => connection.open().await,
             Side::Accepted => connection.accept_stream().await,
         }
-        .map_err(|error| error.to_string())?;
+    };
+    let late = |_| Err("no stream in time".to_owned());
+    let opened = async { opened.await.map_err(|error| error.to_string()) };
+    let (sender, receiver) = tokio::time::timeout(HELLO_TIMEOUT, opened).await.unwrap_or_else(late)?;
+    exchange(shared, connection, sender, receiver).await
+}
+
+/// Says hello on a stream and hears the other side's.
+pub(super) async fn exchange(
+    shared: &Shared,
+    connection: &Connection,
+    mut sender: FrameSender,
+    mut receiver: FrameReceiver,
+) -> Result<(Hello, FrameSender, FrameReceiver), String> {
+    let names = shared.database.names();
+    let status = shared.database.status_async().await.ok_or("the database is closed")?;
+    let (cluster, region, node) = (names.cluster.clone(), names.region.clone(), names.node.clone());
+    let ours = Hello { cluster, region, node, role: shared.database.role(), origin: status.origin }.encode();
+    let exchange = async {
         sender.send(&ours).await.map_err(|error| error.to_string())?;
         let frame = receiver.recv().await.map_err(|error| error.to_string())?;
         let frame = frame.ok_or("the peer said nothing")?;
-        let hello = Hello::decode(&frame).map_err(|error| error.to_string())?;
-        Ok::<_, String>((hello, sender, receiver))
+        Hello::decode(&frame).map_err(|error| error.to_string())
     };
     let late = |_| Err("no hello in time".to_owned());
-    let (hello, sender, receiver) = tokio::time::timeout(HELLO_TIMEOUT, exchange).await.unwrap_or_else(late)?;
+    let hello = tokio::time::timeout(HELLO_TIMEOUT, exchange).await.unwrap_or_else(late)?;
     let name = connection.peer();
     if (&hello.cluster, &hello.region, &hello.node) != (&name.cluster, &name.region, &name.node) {
         let said = format!("{}/{}/{}", hello.cluster, hello.region, hello.node);
@@ -86,7 +103,12 @@ async fn serve(
     receiver: FrameReceiver,
 ) {
     let peer = hello.node.clone();
-    let own = shared.database.names().node.clone();
+    let names = shared.database.names();
+    if hello.role == Role::Leader && shared.database.role() == Role::Leader && hello.region == names.region {
+        tracing::warn!(peer, "connection refused: a region has one leader, and this node is it");
+        return connection.close(codes::NOT_A_PEER, "a region has one leader: make one of the two a follower");
+    }
+    let own = names.node.clone();
     let dialler = if side == Side::Accepted { &peer } else { &own };
     let preferred = *dialler == *own.as_str().min(peer.as_str());
     let by_address = side == Side::Dialled { by_address: true };
@@ -103,11 +125,12 @@ async fn serve(
         }
     };
     let (outbox, messages) = mpsc::channel(OUTBOX);
-    let (region, origin) = (hello.region, hello.origin);
-    let connected = Command::Connected { peer: peer.clone(), region, origin, id, outbox };
+    let Hello { region, role, origin, .. } = hello;
+    let connected = Command::Connected { peer: peer.clone(), region, role, origin, id, outbox };
     if shared.database.queue().push(connected).is_ok() {
         tracing::info!(peer, "connected");
         tokio::spawn(send(connection.clone(), sender, messages));
+        tokio::spawn(requests::of_peer(shared.clone(), connection.clone()));
         let reason = receive(shared, connection, &peer, id, receiver).await;
         tracing::info!(peer, reason, "disconnected");
     }

@@ -3,18 +3,23 @@
 mod connection;
 mod dial;
 mod peers;
+mod requests;
 mod sync;
 
 pub use peers::{PeerConfig, PeerState};
 pub use sync::{Sync, SyncBuilder};
 
 use crate::database::{Database, Names};
-use anabranch_transport::{BindError, Endpoint, Identity, Limits};
+use crate::driver::Command;
+use anabranch_transport::{BindError, Connection, Endpoint, FrameReceiver, FrameSender, Identity, Limits, PeerName};
 use peers::Peers;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
+/// The most clients that are connected at a time.
+const MAX_CLIENTS: usize = 1_024;
 /// How long dropping a network waits for its tasks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -27,6 +32,18 @@ pub struct NetworkConfig {
     pub listen: SocketAddr,
     /// Limits of connections.
     pub limits: Limits,
+}
+
+/// Answers the requests that come on a stream; called for every such stream after its hello, must be quick.
+pub type Serve = Arc<dyn Fn(Asker, FrameSender, FrameReceiver) + Send + std::marker::Sync>;
+
+/// Whose requests come on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// Its name, as its certificate has it.
+    pub name: PeerName,
+    /// Whether it is a node that is configured as a peer, rather than a client.
+    pub is_peer: bool,
 }
 
 /// Why a database cannot take part in its cluster.
@@ -59,6 +76,10 @@ struct Shared {
     database: Database,
     endpoint: Endpoint,
     peers: Peers,
+    /// Who answers requests; nobody until that was said.
+    serve: OnceLock<Serve>,
+    /// Places for clients' connections.
+    clients: Arc<Semaphore>,
 }
 
 impl Network {
@@ -78,7 +99,9 @@ impl Network {
             let _inside = runtime.enter();
             Endpoint::bind(config.listen, config.identity, config.limits)?
         };
-        let shared = Arc::new(Shared { database: database.clone(), endpoint, peers: Peers::default() });
+        let (database, peers) = (database.clone(), Peers::default());
+        let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let shared = Arc::new(Shared { database, endpoint, peers, serve: OnceLock::new(), clients });
         runtime.spawn(accept(shared.clone()));
         Ok(Self { shared, runtime: Some(runtime) })
     }
@@ -93,6 +116,9 @@ impl Network {
     pub fn add_peer(&self, peer: PeerConfig) {
         if let Some(node) = &peer.node {
             self.shared.peers.add(node, peer.region.as_deref());
+            let (region, expected) = (peer.region.clone(), peer.addr.is_some());
+            // A closed database needs no members.
+            let _ = self.shared.database.queue().push(Command::Member { peer: node.clone(), region, expected });
         }
         if let (Some(runtime), Some(addr)) = (&self.runtime, peer.addr) {
             runtime.spawn(dial::keep_dialling(self.shared.clone(), peer.node, addr));
@@ -103,6 +129,18 @@ impl Network {
     #[must_use]
     pub fn peers(&self) -> Vec<PeerState> {
         self.shared.peers.states()
+    }
+
+    /// Says who answers requests, of clients and of peers on behalf of theirs. Only the first call counts.
+    pub fn answer(&self, serve: Serve) {
+        // As documented.
+        let _ = self.shared.serve.set(serve);
+    }
+
+    /// The connection to that peer, if it is connected: for asking it something on a stream of its own.
+    #[must_use]
+    pub fn connection(&self, node: &str) -> Option<Connection> {
+        self.shared.peers.connection(node)
     }
 
     /// Closes all connections, politely if that is quick.

@@ -142,6 +142,11 @@ impl Peers {
         }
     }
 
+    /// The connection in use.
+    pub(crate) fn connection(&self, node: &str) -> Option<Connection> {
+        self.lock().known.get(node)?.active.as_ref().map(|active| active.connection.clone())
+    }
+
     pub(crate) fn is_connected(&self, node: &str) -> bool {
         self.lock().known.get(node).is_some_and(|known| known.active.is_some())
     }
@@ -205,6 +210,8 @@ pub(crate) mod codes {
     pub(crate) const NOT_A_PEER: u32 = 3;
     /// What was sent does not follow the protocol.
     pub(crate) const PROTOCOL: u32 = 4;
+    /// There are as many clients as may be.
+    pub(crate) const BUSY: u32 = 6;
     /// The peer takes nothing more.
     pub(crate) const SLOW: u32 = 5;
 }

@@ -64,7 +64,8 @@ impl Sync {
                 // Before its first heartbeat, a peer's silence says nothing.
                 peer.clock_ahead_ms.is_some() && peer.missing_transactions == 0 && peer.unacked_transactions == 0
             };
-            if !status.peers.is_empty() && status.peers.iter().all(even) {
+            let mut connected = status.peers.iter().filter(|peer| peer.connected).peekable();
+            if connected.peek().is_some() && connected.all(even) {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -1,7 +1,7 @@
 //! Sessions, tokens and operation ids, in the library.
 
 use crate::support::{Cluster, eventually, mesh};
-use anabranch::{Database, ReadError, Refusal, Token, WaitError, WriteError};
+use anabranch::{Database, Guarantees, ReadError, Refusal, Token, WaitError, WriteError};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -54,4 +54,59 @@ fn a_write_repeated_at_another_leader_counts_once() {
     write(&a.db, 1, 5_000).expect("a write");
     assert!(matches!(write(&a.db, 1, 2), Err(WriteError::Refused(Refusal::BadIdempotencyKey(_)))));
     assert!(write(&a.db, 5, 1).expect("a repeat").repeated);
+}
+
+#[test]
+fn each_guarantee_waits_for_its_own_vector() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cluster = Cluster::new("shop");
+    let open = |name: &str| Database::open(dir.path().join(name)).expect("a database");
+    let (a, b) = (cluster.join(open("a"), "a"), cluster.join(open("b"), "b"));
+    let (likes_a, likes_b) = (a.db.pn_counter("likes").expect("likes"), b.db.pn_counter("likes").expect("likes"));
+    let at_b = |saved: &str, guarantees: Guarantees| {
+        let session =
+            b.db.resume(saved).expect("a session").with_guarantees(guarantees).wait(Duration::from_millis(50));
+        let read = session.view().is_ok();
+        let written = session.write(|tx| likes_b.in_tx(tx).add("q", 1)).is_ok();
+        (read, written)
+    };
+    // What it wrote is not at b.
+    let writer = a.db.session();
+    writer.write(|tx| likes_a.in_tx(tx).add("p", 1)).expect("a write");
+    let saved = writer.save();
+    assert_eq!(at_b(&saved, Guarantees::ALL), (false, false));
+    assert_eq!(at_b(&saved, Guarantees::NONE), (true, true));
+    assert_eq!(at_b(&saved, Guarantees::NONE.read_your_writes(true)), (false, true));
+    assert_eq!(at_b(&saved, Guarantees::NONE.monotonic_reads(true)), (true, true));
+    assert_eq!(at_b(&saved, Guarantees::NONE.monotonic_writes(true)), (true, false));
+    assert_eq!(at_b(&saved, Guarantees::NONE.writes_follow_reads(true)), (true, true));
+    // What it read is not at b.
+    let reader = a.db.session();
+    assert!(reader.get("likes", "p").expect("a read").is_some());
+    let saved = reader.save();
+    assert_eq!(at_b(&saved, Guarantees::NONE.read_your_writes(true)), (true, true));
+    assert_eq!(at_b(&saved, Guarantees::NONE.monotonic_reads(true)), (false, true));
+    assert_eq!(at_b(&saved, Guarantees::NONE.monotonic_writes(true)), (true, true));
+    assert_eq!(at_b(&saved, Guarantees::NONE.writes_follow_reads(true)), (true, false));
+    assert!(b.db.resume("nonsense").is_err());
+}
+
+#[test]
+fn a_saved_session_goes_on_elsewhere_with_its_counter() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cluster = Cluster::new("shop");
+    let open = |name: &str| Database::open(dir.path().join(name)).expect("a database");
+    let (a, b) = (cluster.join(open("a"), "a"), cluster.join(open("b"), "b"));
+    let (likes_a, likes_b) = (a.db.pn_counter("likes").expect("likes"), b.db.pn_counter("likes").expect("likes"));
+    mesh(&[("a", &a), ("b", &b)]);
+    let session = a.db.session();
+    session.write(|tx| likes_a.in_tx(tx).add("p", 1)).expect("a write");
+    let moved = b.db.resume(&session.save()).expect("a session").wait(Duration::from_secs(10));
+    assert_eq!((moved.id(), moved.counter()), (session.id(), 1));
+    assert_eq!(likes_b.get_in(&moved.view().expect("what it wrote"), "p"), Ok(1));
+    // The answer to the first write was lost, say: repeated here, it takes effect once.
+    let (_, repeated) = moved.write_as(1, |tx| likes_b.in_tx(tx).add("p", 1)).expect("a repeat");
+    assert!(repeated.repeated);
+    moved.write(|tx| likes_b.in_tx(tx).add("p", 1)).expect("a write");
+    assert_eq!((moved.counter(), likes_b.get("p")), (2, Ok(2)));
 }

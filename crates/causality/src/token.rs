@@ -83,11 +83,8 @@ impl Token {
     #[must_use]
     pub fn encode(&self, cluster: &str) -> String {
         let mut body = Writer::new();
-        body.u8(VERSION).raw(&cluster_tag(cluster)).varint(self.vectors.len() as u64);
-        for (shard, vector) in self.iter() {
-            body.varint(u64::from(shard.0));
-            vector.encode(&mut body);
-        }
+        body.u8(VERSION).raw(&cluster_tag(cluster));
+        self.write(&mut body);
         let sum = checksum(body.as_bytes());
         body.raw(&sum);
         text::encode(body.as_bytes())
@@ -120,19 +117,37 @@ impl Token {
             version => return Err(DecodeError::Version { what: "token", version }),
         }
         let tag = reader.array("cluster tag")?;
+        let token = Self::read(&mut reader)?;
+        reader.finish("token")?;
+        Ok((tag, token.vectors))
+    }
+
+    /// Appends the vectors alone, for where the cluster is known and the bytes arrive whole.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.varint(self.vectors.len() as u64);
+        for (shard, vector) in self.iter() {
+            writer.varint(u64::from(shard.0));
+            vector.encode(writer);
+        }
+    }
+
+    /// Reads what [`Token::write`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut vectors = BTreeMap::new();
         let mut last = None;
         for _ in 0..reader.count(MAX_SHARDS, 11, "shards")? {
             let shard = u16::try_from(reader.varint("shard")?).map_err(|_| DecodeError::TooLarge("shard"))?;
-            let vector = VersionVector::decode(&mut reader)?;
+            let vector = VersionVector::decode(reader)?;
             if last >= Some(shard) || vector.is_empty() {
                 return Err(DecodeError::Invalid("shards"));
             }
             vectors.insert(ShardId(shard), vector);
             last = Some(shard);
         }
-        reader.finish("token")?;
-        Ok((tag, vectors))
+        Ok(Self { vectors })
     }
 }
 

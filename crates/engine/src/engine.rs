@@ -1,6 +1,7 @@
 //! The engine: one replica as a state machine.
 
 use crate::cache::RowCache;
+use crate::freshness::Seen;
 use crate::incoming::{Incoming, Waiting};
 use crate::mutant::{Mutant, Planted};
 use crate::outgoing::Outgoing;
@@ -13,7 +14,7 @@ use crate::view::Layered;
 use crate::write::{Refusal, Written};
 use crate::{keys, status};
 use anabranch_causality::{Dot, HlcClock, Origin, ShardId, VersionVector};
-use anabranch_protocol::{Ack, Message};
+use anabranch_protocol::{Ack, Message, Role};
 use anabranch_resolvers::Registry;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,10 @@ pub struct Config {
     pub region: String,
     /// This node's name.
     pub node: String,
+    /// What it does in its region. A follower applies everything and writes nothing of its own.
+    pub role: Role,
+    /// The node to which a follower passes writes; empty for a leader.
+    pub leader: String,
     /// The shard.
     pub shard: ShardId,
     /// How far a peer may push our clock, and how far ours may be ahead of the others', in milliseconds.
@@ -50,6 +55,8 @@ impl Config {
             cluster: cluster.into(),
             region: region.into(),
             node: node.into(),
+            role: Role::Leader,
+            leader: String::new(),
             shard: ShardId(0),
             max_clock_skew_ms: 500,
             window_bytes: 4 << 20,
@@ -97,6 +104,9 @@ pub struct Engine {
     pub(crate) durable_index: u64,
     pub(crate) tail: Tail,
     pub(crate) peers: BTreeMap<String, Peer>,
+    pub(crate) seen: BTreeMap<String, Seen>,
+    /// Grows whenever what peers acknowledged changes.
+    pub(crate) acks_version: u64,
     pub(crate) waiting: Waiting,
     pub(crate) relays: Relays,
     pub(crate) parked_origins: BTreeMap<Origin, String>,
@@ -113,6 +123,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) region: String,
+    pub(crate) role: Role,
     pub(crate) origin: Origin,
     pub(crate) incoming: Incoming,
     pub(crate) outgoing: Outgoing,
@@ -250,6 +261,8 @@ impl Engine {
             outputs: VecDeque::new(),
             tail: Tail::default(),
             peers: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            acks_version: 0,
             waiting: Waiting::default(),
             relays: Relays::default(),
             parked_origins: BTreeMap::new(),
@@ -389,6 +402,7 @@ impl Engine {
         if self.durable_index != self.state.next_index {
             self.durable.clone_from(&self.state.vector);
             self.durable_index = self.state.next_index;
+            self.settle_claims();
         }
         self.choose_suppliers(time);
         if std::mem::take(&mut self.heartbeat_due) {

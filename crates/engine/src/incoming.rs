@@ -26,8 +26,6 @@ pub(crate) struct Incoming {
     pub(crate) heard_ms: u64,
     /// How far its wall clock was ahead of ours, in milliseconds, when it was last heard.
     pub(crate) ahead: VecDeque<i64>,
-    /// Since when it has had something of its own that we lack.
-    pub(crate) behind_since_ms: Option<u64>,
 }
 
 /// From how many heartbeats the peer's clock is judged, at the most and at the least.

@@ -10,9 +10,10 @@ use crate::query;
 use crate::store::{Read, Space, StoreError};
 use crate::time::Time;
 use crate::view::{KeyRows, Layered, View};
-use crate::write::{Change, Refusal, Write, Written};
+use crate::write::{Refusal, Written};
 use anabranch_causality::{Actor, Dot, Effect, Kind, Lineage, OperationId, SessionId, Transaction, names, transaction};
-use anabranch_resolvers::{Operation, Prepare, Rejection, Resolver};
+use anabranch_protocol::Role;
+use anabranch_resolvers::{Change, Operation, Prepare, Rejection, Resolver, Write};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,6 +44,10 @@ impl Engine {
     }
 
     fn write(&mut self, store: &dyn Read, time: Time, write: &Write) -> Result<Written, Failure> {
+        if self.config.role != Role::Leader {
+            let detail = format!("this replica is a follower: write at its leader, {}", self.config.leader);
+            return Err(Refusal::NotWritable { reason: "leader", detail }.into());
+        }
         if let Some(detail) = self.clock_refusal(time) {
             return Err(Refusal::NotWritable { reason: "clock", detail }.into());
         }

@@ -7,7 +7,7 @@ use crate::outgoing::Outgoing;
 use crate::store::{Read, StoreError};
 use crate::time::Time;
 use anabranch_causality::Origin;
-use anabranch_protocol::{BucketSample, Heartbeat, Message};
+use anabranch_protocol::{BucketSample, Heartbeat, Message, Role};
 
 /// How many buckets one heartbeat carries: all of them come round in 17.
 const SAMPLES: u16 = 16;
@@ -15,14 +15,16 @@ const SAMPLES: u16 = 16;
 const HEARD_MS: u64 = 60_000;
 
 impl Engine {
-    /// A peer is connected: its name and region, and the origin under which it writes, from its hello. A peer that was
-    /// connected before is connected anew.
-    pub fn handle_connected(&mut self, time: Time, peer: &str, region: &str, origin: Origin) {
+    /// A peer is connected: its name, region and role, and the origin under which it writes, from its hello. A peer that
+    /// was connected before is connected anew.
+    pub fn handle_connected(&mut self, time: Time, peer: &str, region: &str, role: Role, origin: Origin) {
         let incoming = Incoming { ack_due: true, heard_ms: time.mono_ms, ..Incoming::default() };
         let outgoing = Outgoing::default();
-        let found = Peer { region: region.to_owned(), origin, incoming, outgoing };
+        let found = Peer { region: region.to_owned(), role, origin, incoming, outgoing };
         self.peers.insert(peer.to_owned(), found);
         self.relays.connected(origin);
+        self.note_seen(time, peer, region, role);
+        self.acks_version += 1;
         // Ahead of all that it lacks, so that it sees our clock undelayed.
         self.heartbeat_due = true;
     }
@@ -30,6 +32,8 @@ impl Engine {
     /// A peer is gone.
     pub fn handle_disconnected(&mut self, peer: &str) {
         self.peers.remove(peer);
+        self.forget_seen(peer);
+        self.acks_version += 1;
     }
 
     /// A peer sent a message. Messages of peers that are not connected are ignored.
@@ -57,7 +61,7 @@ impl Engine {
         }
         match message {
             Message::Transactions(list) => self.handle_transactions(store, time, peer, list)?,
-            Message::Ack(ack) => self.handle_ack(store, peer, ack)?,
+            Message::Ack(ack) => self.handle_ack(store, time, peer, ack)?,
             Message::Heartbeat(heartbeat) => self.handle_heartbeat(time, peer, &heartbeat),
         }
         self.bound_offer(peer);
@@ -88,10 +92,9 @@ impl Engine {
             judged = found.incoming.clock_is_judged();
             found.incoming.offered.join(&vector);
             found.outgoing.acknowledge(&vector);
-            let behind = vector.get(found.origin) > self.state.vector.get(found.origin);
-            let since = found.incoming.behind_since_ms.unwrap_or(time.mono_ms);
-            found.incoming.behind_since_ms = behind.then_some(since);
         }
+        self.acks_version += 1;
+        self.note_claim(time, peer, &vector, heartbeat.behind_ms);
         let skewed = judged && ahead.unsigned_abs() > self.config.max_clock_skew_ms;
         if !skewed {
             self.skewed.remove(peer);
@@ -150,7 +153,9 @@ impl Engine {
         };
         self.next_bucket = (self.next_bucket + SAMPLES) % count;
         let vector = self.state.lineages.compact(&self.durable);
-        let heartbeat = Heartbeat { shard: self.config.shard, wall_ms: time.wall_ms, vector, digest, buckets };
+        let behind_ms = self.behind_ms(time);
+        let (shard, wall_ms) = (self.config.shard, time.wall_ms);
+        let heartbeat = Heartbeat { shard, wall_ms, behind_ms, vector, digest, buckets };
         for (name, peer) in &mut self.peers {
             peer.incoming.ack_due = true;
             let message = Message::Heartbeat(heartbeat.clone());

@@ -1,8 +1,10 @@
 //! What an operator sees of the engine.
 
 use crate::engine::Engine;
+use crate::freshness::Seen;
 use crate::time::Time;
 use anabranch_causality::{Origin, VersionVector};
+use anabranch_protocol::Role;
 
 /// Counts since this opening.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +44,10 @@ pub struct Status {
     pub parked_origins: Vec<(Origin, String)>,
     /// Parked collections and why.
     pub parked_collections: Vec<(String, String)>,
-    /// Connected peers.
+    /// Peers that are connected, or expected.
     pub peers: Vec<PeerStatus>,
+    /// How old what this replica shows may be, in milliseconds; `None` while that is not known.
+    pub behind_ms: Option<u64>,
     /// How many origins are relayed to us.
     pub relayed_origins: usize,
     /// Counts since this opening.
@@ -52,18 +56,35 @@ pub struct Status {
     pub clock_refusal: Option<String>,
 }
 
-/// What an operator sees of a connected peer.
+/// What a connected peer has on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its region.
+    pub region: &'a str,
+    /// What it does.
+    pub role: Role,
+    /// What it has on disk, as far as it said, with what newer origins imply.
+    pub vector: &'a VersionVector,
+}
+
+/// What an operator sees of a peer. Of one that is not connected: what was last known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Its name.
     pub name: String,
-    /// Its region.
+    /// Its region; empty while that is not known.
     pub region: String,
+    /// What it does; `None` while that is not known.
+    pub role: Option<Role>,
+    /// Whether it is connected.
+    pub connected: bool,
     /// Transactions of its own that it has and we lack.
     pub lag_transactions: u64,
     /// Transactions of any origin that it has and we lack.
     pub missing_transactions: u64,
-    /// For how long we have lacked some of its own, in milliseconds.
+    /// For how long we have lacked something that it has, or, as it is silent, not known whether we do, in milliseconds.
     pub lag_ms: u64,
     /// Transactions that we have and it has not acknowledged.
     pub unacked_transactions: u64,
@@ -88,18 +109,19 @@ impl Engine {
             buffered: self.waiting.count as u64,
             parked_origins: self.parked_origins.iter().map(|(origin, why)| (*origin, why.clone())).collect(),
             parked_collections: self.state.catalog.iter().filter_map(parked).collect(),
-            peers: self.peers.keys().map(|name| self.peer_status(time, name)).collect(),
+            peers: self.seen.iter().map(|(name, seen)| self.peer_status(time, name, seen)).collect(),
+            behind_ms: self.behind_ms(time),
             relayed_origins: self.relays.len(),
             counters: self.counters,
             clock_refusal: self.clock_refusal(time),
         }
     }
 
-    fn peer_status(&self, time: Time, name: &str) -> PeerStatus {
-        let peer = &self.peers[name];
+    fn peer_status(&self, time: Time, name: &str, seen: &Seen) -> PeerStatus {
+        let peer = self.peers.get(name);
         let of_peer = |origin| match self.state.lineages.get(origin) {
             Some(lineage) => lineage.node == name,
-            None => origin == peer.origin,
+            None => peer.is_some_and(|peer| peer.origin == origin),
         };
         // Saturating: what a peer offers is its word.
         let add = |sum: u64, (origin, seq): (Origin, u64)| {
@@ -107,15 +129,33 @@ impl Engine {
         };
         PeerStatus {
             name: name.to_owned(),
-            region: peer.region.clone(),
-            lag_transactions: peer.incoming.offered.iter().filter(|(origin, _)| of_peer(*origin)).fold(0, add),
-            missing_transactions: peer.incoming.offered.iter().fold(0, add),
-            lag_ms: peer.incoming.behind_since_ms.map_or(0, |since| time.mono_ms.saturating_sub(since)),
-            unacked_transactions: self.unacked(&peer.outgoing),
-            in_flight_bytes: peer.outgoing.in_flight_bytes,
-            acked: self.state.lineages.compact(&peer.outgoing.acked),
-            clock_ahead_ms: peer.incoming.clock_ahead_ms(),
+            region: seen.region.clone(),
+            role: seen.role,
+            connected: peer.is_some(),
+            lag_transactions: seen.offered.iter().filter(|(origin, _)| of_peer(*origin)).fold(0, add),
+            missing_transactions: seen.offered.iter().fold(0, add),
+            lag_ms: self.lag_ms(time, name),
+            unacked_transactions: peer.map_or(0, |peer| self.unacked(&peer.outgoing)),
+            in_flight_bytes: peer.map_or(0, |peer| peer.outgoing.in_flight_bytes),
+            acked: peer.map(|peer| self.state.lineages.compact(&peer.outgoing.acked)).unwrap_or_default(),
+            clock_ahead_ms: peer.and_then(|peer| peer.incoming.clock_ahead_ms()),
         }
+    }
+
+    /// What each connected peer has on disk, as far as it said.
+    pub fn acknowledged(&self) -> impl Iterator<Item = Acknowledged<'_>> {
+        self.peers.iter().map(|(name, peer)| Acknowledged {
+            name,
+            region: &peer.region,
+            role: peer.role,
+            vector: &peer.outgoing.acked,
+        })
+    }
+
+    /// Grows whenever [`Engine::acknowledged`] may say something new.
+    #[must_use]
+    pub fn acks_version(&self) -> u64 {
+        self.acks_version
     }
 
     /// The collections, as of the batch.

@@ -1,66 +1,7 @@
-//! What a local client asks the engine to write, and what it hears.
+//! What a client hears of a write.
 
-use anabranch_causality::{Context, Dot, Kind, OperationId, SessionId, Writer, hash64};
-use anabranch_resolvers::{Operation, Rejection};
-
-/// An atomic group of changes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Write {
-    /// What to change, in order; each sees what the former left.
-    pub changes: Vec<Change>,
-    /// The client's session and its count of operations, for retrying: sent again, at any leader, it takes effect once.
-    pub key: Option<(SessionId, u64)>,
-}
-
-/// One change.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// An operation on a key.
-    Operate {
-        /// The collection's name.
-        collection: String,
-        /// Its kind.
-        kind: Kind,
-        /// The key.
-        key: String,
-        /// What to do.
-        operation: Operation,
-        /// What the client saw of the key, if it says.
-        context: Option<Context>,
-    },
-    /// A collection comes into being, or a register collection gets another resolver.
-    Declare {
-        /// The collection's name.
-        collection: String,
-        /// Its kind.
-        kind: Kind,
-        /// The resolver's name.
-        resolver: String,
-    },
-}
-
-impl Write {
-    /// The most changes in one write.
-    pub const MAX_CHANGES: usize = 1_000;
-
-    /// The hash that tells this request from another under the same counter.
-    #[must_use]
-    pub fn hash(&self) -> u64 {
-        let mut writer = Writer::new();
-        for change in &self.changes {
-            match change {
-                Change::Operate { collection, kind, key, operation, .. } => {
-                    writer.u8(1).bytes(collection.as_bytes()).u8(kind.0).bytes(key.as_bytes());
-                    operation.encode(&mut writer);
-                }
-                Change::Declare { collection, kind, resolver } => {
-                    writer.u8(2).bytes(collection.as_bytes()).u8(kind.0).bytes(resolver.as_bytes());
-                }
-            }
-        }
-        hash64("anabranch request 1", &[writer.as_bytes()])
-    }
-}
+use anabranch_causality::{Dot, OperationId};
+use anabranch_resolvers::Rejection;
 
 /// A write that took effect and is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +22,7 @@ pub enum Refusal {
     /// This replica takes no writes now.
     #[error("this replica takes no writes now: {detail}")]
     NotWritable {
-        /// `clock`, for now.
+        /// `clock`, or `leader`: this replica is none.
         reason: &'static str,
         /// What to do about it.
         detail: String,

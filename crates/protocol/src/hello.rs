@@ -5,26 +5,64 @@ use anabranch_causality::{DecodeError, Origin, Reader, Writer};
 const MAGIC: &[u8; 8] = b"anabrnch";
 const MAX_NAME: usize = 64;
 
-/// What a node says of itself. Who it **is**, its certificate says; the two must agree.
+/// What a node or client says of itself. Who it **is**, its certificate says; the two must agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The cluster's name.
     pub cluster: String,
-    /// The node's region.
+    /// Its region.
     pub region: String,
-    /// The node's name.
+    /// Its name.
     pub node: String,
     /// What it does.
     pub role: Role,
-    /// The origin under which it will write, or does.
+    /// The origin under which it will write, or does; a follower's and a client's is never used.
     pub origin: Origin,
 }
 
-/// What a node does in its region.
+/// What a node does in its region, or that it is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Accepts writes.
     Leader,
+    /// Applies everything, serves reads, passes writes on.
+    Follower,
+    /// No replica: it asks, and is answered.
+    Client,
+}
+
+impl Role {
+    /// Appends its number.
+    pub fn encode(self, writer: &mut Writer) {
+        writer.u8(match self {
+            Self::Leader => 1,
+            Self::Follower => 2,
+            Self::Client => 3,
+        });
+    }
+
+    /// Reads what [`Role::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.u8("role")? {
+            1 => Ok(Self::Leader),
+            2 => Ok(Self::Follower),
+            3 => Ok(Self::Client),
+            _ => Err(DecodeError::Invalid("role")),
+        }
+    }
+
+    /// Its name: `leader`, `follower`, `client`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Client => "client",
+        }
+    }
 }
 
 impl Hello {
@@ -36,9 +74,7 @@ impl Hello {
         for name in [&self.cluster, &self.region, &self.node] {
             writer.bytes(name.as_bytes());
         }
-        match self.role {
-            Role::Leader => writer.u8(1),
-        };
+        self.role.encode(&mut writer);
         writer.u64(self.origin.0);
         writer.into_bytes()
     }
@@ -58,10 +94,7 @@ impl Hello {
         }
         let mut name = |what| reader.str(MAX_NAME, what).map(str::to_owned);
         let (cluster, region, node) = (name("cluster name")?, name("region name")?, name("node name")?);
-        let role = match reader.u8("role")? {
-            1 => Role::Leader,
-            _ => return Err(DecodeError::Invalid("role")),
-        };
+        let role = Role::decode(&mut reader)?;
         let origin = Origin(reader.u64("origin")?);
         reader.finish("hello")?;
         Ok(Self { cluster, region, node, role, origin })
@@ -79,7 +112,7 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let expected = [b"anabrnch\x01\x04shop\x02eu\x04eu-1\x01".as_slice(), &1u64.to_le_bytes()].concat();
+        let expected = [b"anabrnch\x02\x04shop\x02eu\x04eu-1\x01".as_slice(), &1u64.to_le_bytes()].concat();
         assert_eq!(hello().encode(), expected);
         assert_eq!(Hello::decode(&expected), Ok(hello()));
     }
@@ -87,8 +120,8 @@ mod tests {
     #[test]
     fn another_version_and_garbage_are_told_apart() {
         let mut bytes = hello().encode();
-        bytes[8] = 2;
-        assert_eq!(Hello::decode(&bytes), Err(DecodeError::Version { what: "protocol", version: 2 }));
+        bytes[8] = 1;
+        assert_eq!(Hello::decode(&bytes), Err(DecodeError::Version { what: "protocol", version: 1 }));
         assert_eq!(Hello::decode(b"GET / HTTP/1.1"), Err(DecodeError::Invalid("hello")));
         assert_eq!(Hello::decode(b""), Err(DecodeError::Short("hello")));
     }

@@ -38,6 +38,8 @@ pub struct Heartbeat {
     pub shard: ShardId,
     /// The sender's wall clock, milliseconds since 1970.
     pub wall_ms: u64,
+    /// How old what the sender shows may be, in milliseconds; absent while it does not know.
+    pub behind_ms: Option<u64>,
     /// What the sender has applied and synced.
     pub vector: VersionVector,
     /// The digest of its whole state at `vector`; absent while it has parked anything.
@@ -133,6 +135,10 @@ impl Heartbeat {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.u8(3).varint(u64::from(self.shard.0)).u64(self.wall_ms);
+        match self.behind_ms {
+            None => writer.u8(0),
+            Some(behind_ms) => writer.u8(1).varint(behind_ms),
+        };
         self.vector.encode(&mut writer);
         match self.digest {
             None => writer.u8(0),
@@ -148,6 +154,11 @@ impl Heartbeat {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let shard = decode_shard(reader)?;
         let wall_ms = reader.u64("wall clock")?;
+        let behind_ms = match reader.u8("behind")? {
+            0 => None,
+            1 => Some(reader.varint("behind")?),
+            _ => return Err(DecodeError::Invalid("behind")),
+        };
         let vector = VersionVector::decode(reader)?;
         let digest = match reader.u8("digest")? {
             0 => None,
@@ -160,7 +171,7 @@ impl Heartbeat {
             let bucket = u16::try_from(reader.varint("bucket")?).map_err(|_| DecodeError::TooLarge("bucket"))?;
             buckets.push(BucketSample { bucket, touched: reader.u64("bucket")?, digest: reader.u64("bucket")? });
         }
-        Ok(Self { shard, wall_ms, vector, digest, buckets })
+        Ok(Self { shard, wall_ms, behind_ms, vector, digest, buckets })
     }
 }
 
@@ -195,13 +206,14 @@ mod tests {
             rewind: true,
         };
         let buckets = vec![BucketSample { bucket: 256, touched: 1, digest: 2 }];
-        let heartbeat = Heartbeat { shard: ShardId(0), wall_ms: 5, vector, digest: Some(7), buckets };
+        let heartbeat =
+            Heartbeat { shard: ShardId(0), wall_ms: 5, behind_ms: Some(6), vector, digest: Some(7), buckets };
         vec![
             (Message::Transactions(vec![b"ab".to_vec(), b"c".to_vec()]), "01020261620163"),
             (Message::Ack(ack), "020001010200000000000000ac020201000000000000000300000000000000010900000000000000"),
             (
                 Message::Heartbeat(heartbeat),
-                "03000500000000000000010200000000000000ac0201070000000000000001800201000000000000000200000000000000",
+                "030005000000000000000106010200000000000000ac0201070000000000000001800201000000000000000200000000000000",
             ),
         ]
     }

@@ -15,6 +15,7 @@ pub mod or_set;
 mod register;
 pub mod registry;
 pub mod resolver;
+pub mod write;
 
 pub use cart::Cart;
 pub use counter::{GCounter, PnCounter};
@@ -24,3 +25,4 @@ pub use operation::{Member, Operation, OperationError};
 pub use or_set::OrSet;
 pub use registry::{NameTaken, Registry};
 pub use resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Row, Rows};
+pub use write::{Change, Write};

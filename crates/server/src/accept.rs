@@ -2,6 +2,7 @@
 
 use crate::app::{App, HttpConfig};
 use crate::error::ServerError;
+use crate::forward::Links;
 use crate::metrics::Metrics;
 use crate::{routes, serve};
 use anabranch::{Database, Network};
@@ -75,6 +76,7 @@ pub fn serve_http(
     let addr = listener.local_addr().map_err(|source| ServerError::Listen { addr: "HTTP".to_owned(), source })?;
     check_exposure(addr, &config)?;
     let app = Arc::new(App {
+        links: Links::default(),
         metrics: Metrics::new(&database),
         database,
         network,
@@ -82,6 +84,9 @@ pub fn serve_http(
         loopback: addr.ip().is_loopback().then(|| addr.ip()),
         config,
     });
+    if let Some(network) = &app.network {
+        network.answer(crate::native::serve(&app));
+    }
     let (stop, stopped) = watch::channel(false);
     let drain = app.config.drain_timeout;
     let task = tokio::spawn(accept(app, listener, stopped));

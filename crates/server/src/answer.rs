@@ -24,6 +24,13 @@ pub(crate) fn text(view: &View, status: StatusCode, body: String) -> Response {
     response
 }
 
+/// The same for what `token` covers.
+pub(crate) fn shows(token: Token, status: StatusCode, body: &Value) -> Response {
+    let mut response = plain(status, "application/json", body.to_string());
+    response.extensions_mut().insert(Shown(token));
+    response
+}
+
 /// An answer that shows no data.
 pub(crate) fn plain(status: StatusCode, media: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());

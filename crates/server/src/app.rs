@@ -1,7 +1,8 @@
 //! What all requests of one HTTP server share.
 
+use crate::forward::Links;
 use crate::metrics::Metrics;
-use anabranch::{Database, Network, PeerState};
+use anabranch::{Database, Network, PeerState, Status, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub struct HttpConfig {
     pub body_timeout: Duration,
     /// How long a request may take in all. Default 45 s.
     pub request_timeout: Duration,
+    /// From where on replication lag is worth a warning, and clients are steered away. Default 1 s.
+    pub lag_limit: Duration,
     /// How long requests under way may take when the server stops. Default 2 s.
     pub drain_timeout: Duration,
 }
@@ -35,6 +38,7 @@ impl Default for HttpConfig {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(45),
+            lag_limit: crate::lag::DEFAULT_LIMIT,
             drain_timeout: Duration::from_secs(2),
         }
     }
@@ -46,6 +50,7 @@ pub(crate) struct App {
     pub(crate) network: Option<Arc<Network>>,
     pub(crate) config: HttpConfig,
     pub(crate) metrics: Metrics,
+    pub(crate) links: Links,
     pub(crate) started: Instant,
     /// The address it listens at, as hosts are compared with it; `None` when it is not on loopback.
     pub(crate) loopback: Option<std::net::IpAddr>,
@@ -55,6 +60,27 @@ impl App {
     /// The connections to peers, as the network sees them.
     pub(crate) fn peers(&self) -> Vec<PeerState> {
         self.network.as_ref().map(|network| network.peers()).unwrap_or_default()
+    }
+
+    /// Whether clients should rather ask another replica: what this one shows may be older than the limit allows. Heartbeats
+    /// are some time apart, so that much is never known to be fresh.
+    pub(crate) fn is_lagging(&self, status: &Status) -> bool {
+        let limit = (self.config.lag_limit + crate::lag::HEARTBEATS).as_millis() as u64;
+        status.behind_ms.is_none_or(|behind| behind > limit)
+    }
+
+    /// The token of an answer that does not say what it shows: it covers what was asked for, and all there is.
+    pub(crate) fn covering(&self, asked: &Token) -> Token {
+        let view = self.database.view();
+        let mut token = view.token();
+        if view.satisfies(asked).is_err() {
+            token.join(asked);
+            if token.encode(&self.database.names().cluster).len() > Token::MAX_TEXT {
+                // It could not be sent again. The answer is about the wait alone, and shows no data.
+                return asked.clone();
+            }
+        }
+        token
     }
 
     /// How many regions are known, this one included.

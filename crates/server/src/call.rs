@@ -1,57 +1,89 @@
 //! One request to `/v1`, as handlers look at it.
 
+use crate::acknowledge;
 use crate::app::App;
+use crate::forward::{self, Unanswered, no_leader};
 use crate::headers;
-use crate::metrics::Wait;
 use crate::path::{self, Query};
-use crate::problem::{Code, Problem};
-use anabranch::{Context, SessionId, Token, VersionVector, View, WaitError};
+use crate::problem::{Code, Elsewhere, Problem};
+use crate::reach::{NotReached, Reached, Wish, reach};
+use anabranch::{AckLevel, Context, Dot, SessionId, Token, VersionVector, View, WaitError};
+use anabranch_protocol::{Answer, Ask, Http, Reply, Request};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use serde_json::{Value, json};
-use std::sync::Arc;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::StatusCode;
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+/// The most bytes in a path with its query: more than the longest that make sense, and no more than nodes pass on.
+const MAX_TARGET: usize = 8 << 10;
 /// The most bytes in a body.
 const MAX_BODY: usize = 1 << 20;
 /// How much more of a body that is too large is read, so that the client gets to read the answer.
 const MAX_DRAINED: usize = 4 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The request's token, as read before anything else was done: every answer needs it.
+/// What of a request was read before anything else was done: every answer needs it.
 #[derive(Clone)]
-pub(crate) struct Asked(pub(crate) Result<Token, Problem>);
+pub(crate) struct Asked {
+    /// The request's id.
+    pub(crate) id: String,
+    /// All its tokens.
+    pub(crate) token: Result<Token, Problem>,
+}
 
-/// The head of one request to `/v1`.
+/// Another node passed the request on: it is not passed on again.
+#[derive(Clone)]
+pub(crate) struct PassedOn;
+
+/// One request to `/v1`.
 pub(crate) struct Call {
+    id: String,
+    method: String,
     path: String,
     query: Option<String>,
     pub(crate) headers: HeaderMap,
     token: Token,
     deadline: Instant,
+    /// Whether another replica may answer.
+    forward: bool,
+    /// Whether another node passed it on.
+    passed_on: bool,
+    /// The body, once it was read.
+    body: OnceLock<Bytes>,
 }
 
 impl FromRequestParts<Arc<App>> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
-        let token = match parts.extensions.get::<Asked>() {
-            Some(Asked(token)) => token.clone()?,
-            None => Token::new(),
+        let (id, token) = match parts.extensions.get::<Asked>().cloned() {
+            Some(Asked { id, token }) => (id, token?),
+            None => (headers::request_id(&parts.headers), Token::new()),
         };
+        if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+            return Err(Problem::bad_request(format!("a path and its query have at most {MAX_TARGET} bytes")));
+        }
         let wait = headers::wait(&parts.headers)?;
-        headers::check_fallback(&parts.headers)?;
+        let passed_on = parts.extensions.get::<PassedOn>().is_some();
+        let forward = headers::forward(&parts.headers)? && !passed_on;
         Ok(Self {
+            id,
+            method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().map(str::to_owned),
             headers: parts.headers.clone(),
             token,
             deadline: Instant::now() + wait,
+            forward,
+            passed_on,
+            body: OnceLock::new(),
         })
     }
 }
@@ -61,6 +93,22 @@ pub(crate) struct Terms {
     pub(crate) key: Option<(SessionId, u64)>,
     /// Whether the value is to be left out of the answer.
     pub(crate) no_value: bool,
+    /// Where else it must be on disk.
+    ack: AckLevel,
+    deadline: Instant,
+}
+
+impl Terms {
+    /// Whether it must be nowhere but here.
+    pub(crate) fn only_here(&self) -> bool {
+        self.ack == AckLevel::Local
+    }
+
+    /// Waits until the write is where it was asked to be. Without that, the answer says all that `body` does.
+    pub(crate) async fn acknowledged(&self, app: &App, dot: Dot, body: &Map<String, Value>) -> Result<(), Problem> {
+        let waited = acknowledge::wait(app, dot, self.ack, self.deadline).await;
+        waited.map_err(|problem| body.iter().fold(problem, |problem, (name, value)| problem.with(name, value.clone())))
+    }
 }
 
 impl Call {
@@ -86,14 +134,18 @@ impl Call {
 
     /// What a write asks for beside the change itself.
     pub(crate) fn terms(&self, app: &App) -> Result<Terms, Problem> {
-        headers::check_ack(&self.headers, app.regions())?;
+        let ack = headers::ack(&self.headers)?;
+        if app.database.leader().is_none() {
+            // A follower's leader knows what there is.
+            acknowledge::check(app, ack)?;
+        }
         let key = headers::idempotency_key(&self.headers)?;
         let no_value = match self.query(&["return"])?.get("return") {
             None => false,
             Some("none") => true,
             Some(_) => return Err(Problem::bad_request("the query parameter return is `none` or absent")),
         };
-        Ok(Terms { key, no_value })
+        Ok(Terms { key, no_value, ack, deadline: self.deadline })
     }
 
     /// What the client saw of a register's key. The other kinds have no contexts.
@@ -105,33 +157,53 @@ impl Call {
         headers::context(&self.headers, name, key)
     }
 
-    /// A state that has all that the request's token names.
+    /// A state that has all that the request's token names, to show something of.
     pub(crate) async fn view(&self, app: &App) -> Result<Arc<View>, Problem> {
-        if self.token.is_empty() {
-            return Ok(app.database.view());
-        }
-        let at_once = app.database.view().satisfies(&self.token).is_ok();
-        let reached = app.database.view_at_async(&self.token, self.deadline).await;
-        app.metrics.token_wait(match (&reached, at_once) {
-            (Ok(_), true) => Wait::None,
-            (Ok(_), false) => Wait::Reached,
-            (Err(WaitError::NotReached { .. } | WaitError::NoSuchShard), _) => Wait::NotReached,
-            (Err(_), _) => Wait::Failed,
-        });
-        reached.map_err(|error| self.not_reached(app, &error))
+        self.reach(app, self.forward, false).await
     }
 
-    fn not_reached(&self, app: &App, error: &WaitError) -> Problem {
-        match error {
-            WaitError::NotReached { .. } | WaitError::NoSuchShard => {
-                let have = app.database.view().token();
-                let detail = "what the token names did not arrive in time: ask again, or ask another replica";
-                let problem = Problem::new(Code::TokenNotReached, detail);
-                problem.with("have", shards(&have)).with("need", shards(&self.token))
-            }
-            WaitError::Busy => Problem::new(Code::TooManyRequests, error.to_string()),
-            WaitError::Closed => Problem::new(Code::NotReady, error.to_string()),
+    /// The same, to show something of this node.
+    pub(crate) async fn view_here(&self, app: &App) -> Result<Arc<View>, Problem> {
+        self.reach(app, false, false).await
+    }
+
+    /// The same, to write on top of: at a leader.
+    pub(crate) async fn base(&self, app: &App) -> Result<Arc<View>, Problem> {
+        headers::check_bounds(&self.headers)?;
+        let Some(leader) = app.database.leader() else { return self.reach(app, self.forward, true).await };
+        if self.passed_on {
+            return Err(forward::not_here(leader));
         }
+        let reply = forward::ask(app, leader, self.request(app, true), self.deadline).await;
+        Err(reply.map_or_else(|error| no_leader(leader, error), passed_back))
+    }
+
+    async fn reach(&self, app: &App, forward: bool, writes: bool) -> Result<Arc<View>, Problem> {
+        let wish = Wish { token: &self.token, deadline: self.deadline, forward, writes };
+        match reach(app, wish, || self.request(app, writes)).await {
+            Ok(Reached::Here(view)) => Ok(view),
+            Ok(Reached::Elsewhere(reply)) => Err(passed_back(reply)),
+            Err(error) => Err(not_reached(app, &self.token, &error)),
+        }
+    }
+
+    /// The request as it is passed on to another node. What it says of a write was checked before.
+    fn request(&self, app: &App, writes: bool) -> Request {
+        let query = self.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+        let mut headers = vec![pair(&headers::REQUEST_ID, self.id.as_bytes())];
+        if !self.token.is_empty() {
+            headers.push(pair(&headers::TOKEN, self.token.encode(&app.database.names().cluster).as_bytes()));
+        }
+        let of_write = headers::OF_WRITES.iter().filter(|_| writes);
+        headers.extend(of_write.filter_map(|name| Some(pair(name, self.headers.get(name)?.as_bytes()))));
+        let http = Http {
+            method: self.method.clone(),
+            target: format!("{}{query}", self.path),
+            headers,
+            body: self.body.get().map(|body| body.to_vec()).unwrap_or_default(),
+        };
+        let (token, ask) = (self.token.clone(), Ask::Http(http));
+        Request { id: 0, token, wait_ms: 0, forward: false, max_lag_ms: None, ask }
     }
 
     /// The body as strict JSON, nested at most `depth` deep. Everything else must have been looked at before.
@@ -139,8 +211,51 @@ impl Call {
         check_type(&self.headers)?;
         let bytes = tokio::time::timeout(app.config.body_timeout, read(body, &self.headers)).await;
         let bytes = bytes.map_err(|_| Problem::bad_request("the body did not arrive in time"))??;
-        crate::json::parse(&bytes, depth).map_err(|error| Problem::bad_request(error.to_string()))
+        let bytes = self.body.get_or_init(|| bytes);
+        crate::json::parse(bytes, depth).map_err(|error| Problem::bad_request(error.to_string()))
     }
+}
+
+fn pair(name: &HeaderName, value: &[u8]) -> (String, Vec<u8>) {
+    (name.as_str().to_owned(), value.to_vec())
+}
+
+/// Another node's answer, which stands instead of one from here.
+fn passed_back(reply: Reply) -> Problem {
+    let answered = match reply.answer {
+        Answer::Http { status, headers, body } => elsewhere(status, headers, body),
+        // It was too much for that node, say: it is not done.
+        Answer::Problem(problem) => Problem::from_native(&problem),
+        _ => None,
+    };
+    answered.unwrap_or_else(|| no_leader(&reply.by, Unanswered::Unknown))
+}
+
+fn elsewhere(status: u16, headers: Vec<(String, Vec<u8>)>, body: Vec<u8>) -> Option<Problem> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&value).ok()?);
+    }
+    let status = StatusCode::from_u16(status).ok()?;
+    Some(Problem::answered(Elsewhere { status, headers: map, body: body.into() }))
+}
+
+/// Why waiting for a token ended without.
+pub(crate) fn not_reached(app: &App, token: &Token, error: &NotReached) -> Problem {
+    match error {
+        NotReached::Wait(WaitError::NotReached { .. } | WaitError::NoSuchShard) => behind(app, token),
+        NotReached::Wait(error @ WaitError::Busy) => Problem::new(Code::TooManyRequests, error.to_string()),
+        NotReached::Wait(error @ WaitError::Closed) => Problem::new(Code::NotReady, error.to_string()),
+        NotReached::Unknown(node) => no_leader(node, Unanswered::Unknown),
+    }
+}
+
+/// This replica has not what the token names.
+fn behind(app: &App, token: &Token) -> Problem {
+    let have = app.database.view().token();
+    let detail = "what the token names did not arrive in time: ask again, or ask another replica";
+    let problem = Problem::new(Code::TokenNotReached, detail);
+    problem.with("have", shards(&have)).with("need", shards(token))
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -169,7 +284,7 @@ async fn read(mut body: Body, headers: &HeaderMap) -> Result<Bytes, Problem> {
         return Ok(bytes.freeze());
     }
     drain(body).await;
-    let close = (hyper::header::CONNECTION, axum::http::HeaderValue::from_static("close"));
+    let close = (hyper::header::CONNECTION, HeaderValue::from_static("close"));
     Err(Problem::new(Code::TooLarge, format!("a body has at most {MAX_BODY} bytes")).header(close.0, close.1))
 }
 

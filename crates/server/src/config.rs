@@ -23,10 +23,14 @@ pub struct Config {
     pub region: String,
     /// The node's name, unique in the cluster.
     pub name: String,
+    /// The node that takes its writes, for a follower.
+    pub leader: Option<String>,
     /// Where the data is.
     pub data_dir: PathBuf,
     /// How far clocks may be apart, if the default is not wanted.
     pub max_clock_skew: Option<Duration>,
+    /// From where on replication lag is worth a warning, and clients are steered away.
+    pub lag_limit: Duration,
     /// Where HTTP is served.
     pub http: SocketAddr,
     /// Where peers are answered; `None` for a node that stands alone.

@@ -2,7 +2,7 @@
 
 use crate::duration;
 use crate::problem::{Code, Problem};
-use anabranch::{Context, ContextError, SessionId, Token, TokenError};
+use anabranch::{AckLevel, Context, ContextError, SessionId, Token, TokenError};
 use axum::http::HeaderMap;
 use hyper::header::HeaderName;
 use std::time::Duration;
@@ -15,6 +15,10 @@ pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("anabranch-serv
 pub(crate) const ACK: HeaderName = HeaderName::from_static("anabranch-ack");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What of a write goes with it when it is passed on to another node, beside its token and its id. Of the rest, bodies
+/// are looked at before, and how long that node waits, it is told apart.
+pub(crate) static OF_WRITES: [HeaderName; 3] = [CONTEXT, ACK, IDEMPOTENCY_KEY];
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 const MOST_WAIT: Duration = Duration::from_secs(30);
@@ -67,33 +71,30 @@ pub(crate) fn wait(headers: &HeaderMap) -> Result<Duration, Problem> {
     Ok(wait)
 }
 
-/// Forwarding is not built yet: both values are accepted and act as `fail`.
-pub(crate) fn check_fallback(headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether another replica may answer.
+pub(crate) fn forward(headers: &HeaderMap) -> Result<bool, Problem> {
     match one(headers, &FALLBACK).map_err(Problem::bad_request)? {
-        None | Some("forward" | "fail") => Ok(()),
+        None | Some("forward") => Ok(true),
+        Some("fail") => Ok(false),
         Some(_) => Err(Problem::bad_request(format!("{FALLBACK} is forward or fail"))),
     }
 }
 
-/// What an acknowledgement is asked to mean. Only what this build can do passes; `regions` is how many are known.
-pub(crate) fn check_ack(headers: &HeaderMap, regions: usize) -> Result<(), Problem> {
-    let Some(text) = one(headers, &ACK).map_err(Problem::bad_request)? else { return Ok(()) };
-    let unsupported = || {
-        let detail = format!("{ACK}: {text} is not supported by this build; it acknowledges `local` (and `regions:1`)");
-        Problem::new(Code::NotSupported, detail)
+/// What an acknowledgement is asked to mean.
+pub(crate) fn ack(headers: &HeaderMap) -> Result<AckLevel, Problem> {
+    let Some(text) = one(headers, &ACK).map_err(Problem::bad_request)? else { return Ok(AckLevel::Local) };
+    let regions = |number: &str| {
+        let digits = (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        number.parse().ok().filter(|_| digits).map(AckLevel::Regions)
     };
-    match (text, text.strip_prefix("regions:")) {
-        ("local", _) => Ok(()),
-        ("follower" | "all", _) => Err(unsupported()),
-        (_, Some(number)) => {
-            let digits = (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-            match number.parse::<usize>() {
-                Ok(1) if digits => Ok(()),
-                Ok(number) if digits && (2..=regions).contains(&number) => Err(unsupported()),
-                _ => Err(Problem::bad_request(format!("{ACK}: regions:N is from 1 to the {regions} known regions"))),
-            }
-        }
-        _ => Err(Problem::bad_request(format!("{ACK} is local, follower, regions:N or all"))),
+    match text {
+        "local" => Ok(AckLevel::Local),
+        "follower" => Ok(AckLevel::Follower),
+        "all" => Ok(AckLevel::All),
+        _ => text
+            .strip_prefix("regions:")
+            .and_then(regions)
+            .ok_or_else(|| Problem::bad_request(format!("{ACK} is local, follower, regions:N or all"))),
     }
 }
 
@@ -121,6 +122,17 @@ pub(crate) fn context(headers: &HeaderMap, collection: &str, key: &str) -> Resul
     };
     let context = Context::decode(text, collection, key);
     context.map(Some).map_err(|error: ContextError| bad(error.to_string()))
+}
+
+/// Checks what else would keep a write from being passed on: the other [`OF_WRITES`] are short once they have been read.
+pub(crate) fn check_bounds(headers: &HeaderMap) -> Result<(), Problem> {
+    let context = one(headers, &CONTEXT).map_err(|detail| Problem::new(Code::BadContext, detail))?;
+    match context {
+        Some(context) if context.len() > Context::MAX_TEXT => {
+            Err(Problem::new(Code::BadContext, format!("{CONTEXT} has at most {} characters", Context::MAX_TEXT)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The client's own id of the request if it can be repeated safely anywhere, else a new one.

@@ -4,6 +4,7 @@
 //! somebody else opened.
 
 mod accept;
+mod acknowledge;
 mod answer;
 mod app;
 mod call;
@@ -12,14 +13,17 @@ mod clock;
 mod config;
 mod duration;
 mod error;
+mod forward;
 mod guard;
 mod headers;
 mod json;
 mod lag;
 mod metrics;
+mod native;
 mod node;
 mod path;
 mod problem;
+mod reach;
 mod routes;
 mod run;
 mod serve;

@@ -26,6 +26,8 @@ pub(crate) enum Wait {
     None,
     /// It came in time.
     Reached,
+    /// Another replica had it.
+    Forwarded,
     /// It did not.
     NotReached,
     /// Waiting itself failed.
@@ -101,6 +103,7 @@ impl Metrics {
         let result = match result {
             Wait::None => "none",
             Wait::Reached => "reached",
+            Wait::Forwarded => "forwarded",
             Wait::NotReached => "not-reached",
             Wait::Failed => "failed",
         };
@@ -140,7 +143,7 @@ impl LookedUp {
         let name = "replication_lag";
         registry.register_with_unit(
             name,
-            "For how long we have lacked transactions of the peer",
+            "For how long we have lacked transactions of the peer, or, as it is silent, not known whether we do",
             Unit::Seconds,
             self.lag_seconds.clone(),
         );
@@ -178,7 +181,9 @@ impl LookedUp {
             let labels = Peer { peer: peer.name.clone() };
             self.lag_seconds.get_or_create(&labels).set(peer.lag_ms as f64 / 1e3);
             self.lag_transactions.get_or_create(&labels).set(peer.lag_transactions as f64);
-            self.unacked.get_or_create(&labels).set(peer.unacked_transactions as f64);
+            if peer.connected {
+                self.unacked.get_or_create(&labels).set(peer.unacked_transactions as f64);
+            }
             if let Some(ahead) = peer.clock_ahead_ms {
                 self.clock_skew.get_or_create(&labels).set(ahead as f64 / 1e3);
             }

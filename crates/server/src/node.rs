@@ -33,15 +33,16 @@ impl Node {
         let http = HttpConfig {
             insecure: config.insecure,
             allowed_origins: config.allowed_origins.clone(),
+            lag_limit: config.lag_limit,
             ..HttpConfig::default()
         };
         check_exposure(config.http, &http)?;
-        let identity = identity(&config)?;
+        let (identity, lag_limit) = (identity(&config)?, config.lag_limit);
         let listened = TcpListener::bind(config.http).await;
         let listener = listened.map_err(|source| ServerError::Listen { addr: config.http.to_string(), source })?;
         let (database, network) = blocking(move || open(&config, identity)).await??;
         let server = serve_http(database.clone(), network.clone(), listener, http)?;
-        let lag = tokio::spawn(lag::watch(database.clone()));
+        let lag = tokio::spawn(lag::watch(database.clone(), lag_limit));
         let node = Self { database, network, http: server, lag };
         node.announce();
         Ok(node)
@@ -117,6 +118,9 @@ type Opened = (Database, Option<Arc<Network>>);
 
 fn open(config: &Config, identity: Option<Arc<Identity>>) -> Result<Opened, ServerError> {
     let mut builder = Database::builder().names(&config.cluster, &config.region, &config.name);
+    if let Some(leader) = &config.leader {
+        builder = builder.follower_of(leader);
+    }
     if let Some(skew) = config.max_clock_skew {
         builder = builder.max_clock_skew(skew);
     }

@@ -34,6 +34,9 @@ pub(crate) enum Code {
     Parked,
     NotReady,
     TokenNotReached,
+    AckNotReached,
+    /// Only natively: HTTP has no way to ask for freshness.
+    Stale,
 }
 
 impl Code {
@@ -67,12 +70,13 @@ impl Code {
             Self::Parked => (503, "parked", "The collection is parked here"),
             Self::NotReady => (503, "not-ready", "This replica does not serve now"),
             Self::TokenNotReached => (504, "token-not-reached", "This replica has not yet what the token names"),
+            Self::AckNotReached => (504, "ack-not-reached", "The write is not yet where it was asked to be"),
+            Self::Stale => (503, "stale", "What this replica shows may be older than allowed"),
         }
     }
 
-    /// All of them, for comparing with the document.
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    /// All of the HTTP API.
+    pub(crate) const ALL: [Self; 26] = [
         Self::BadRequest,
         Self::BadToken,
         Self::BadContext,
@@ -98,10 +102,10 @@ impl Code {
         Self::Parked,
         Self::NotReady,
         Self::TokenNotReached,
+        Self::AckNotReached,
     ];
 
     /// The name, as clients see it.
-    #[cfg(test)]
     pub(crate) fn name(self) -> &'static str {
         self.parts().1
     }
@@ -119,11 +123,21 @@ pub(crate) struct Problem {
     detail: String,
     more: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Another node's answer, which stands instead.
+    elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// Another node's answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Elsewhere {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: bytes::Bytes,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        let mut problem = Self { code, detail: detail.into(), more: Map::new(), headers: Vec::new() };
+        let mut problem = Self { code, detail: detail.into(), more: Map::new(), headers: Vec::new(), elsewhere: None };
         if code == Code::TooManyRequests {
             problem.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
         }
@@ -132,6 +146,33 @@ impl Problem {
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(Code::BadRequest, detail)
+    }
+
+    /// What another node said natively; `None` when it is nothing that is said over HTTP.
+    pub(crate) fn from_native(problem: &anabranch_protocol::Problem) -> Option<Self> {
+        let code = Code::ALL.into_iter().find(|code| code.name() == problem.code)?;
+        let more = serde_json::from_str(&problem.more).unwrap_or_default();
+        Some(Self { more, ..Self::new(code, problem.detail.as_str()) })
+    }
+
+    /// No problem: another node has answered.
+    pub(crate) fn answered(elsewhere: Elsewhere) -> Self {
+        Self { elsewhere: Some(Box::new(elsewhere)), ..Self::new(Code::NotReady, "answered elsewhere") }
+    }
+
+    /// Another node's answer, if there is one.
+    pub(crate) fn take_elsewhere(&mut self) -> Option<Elsewhere> {
+        self.elsewhere.take().map(|elsewhere| *elsewhere)
+    }
+
+    /// What happened, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Its further members, as a JSON object; empty for none.
+    pub(crate) fn more(&self) -> String {
+        if self.more.is_empty() { String::new() } else { Value::Object(self.more.clone()).to_string() }
     }
 
     /// Adds a member of its own.

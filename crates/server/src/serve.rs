@@ -2,18 +2,21 @@
 
 use crate::answer::Shown;
 use crate::app::App;
-use crate::call::Asked;
+use crate::call::{Asked, PassedOn};
 use crate::catch::Catch;
-use crate::problem::{Code, Problem};
+use crate::problem::{self, Code, Problem};
+use crate::routes;
 use crate::{guard, headers};
 use anabranch::Token;
+use anabranch_protocol::{Answer, Http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue};
+use http_body_util::BodyExt;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::StatusCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,12 +33,13 @@ pub(crate) async fn serve(app: Arc<App>, router: Router, request: Request<Body>)
     let path = request.uri().path();
     let is_api = path.starts_with("/v1");
     let has_empty_name = is_api && path.split('/').skip(1).any(str::is_empty);
-    let asked = Asked(headers::token(request.headers(), &app.database.names().cluster));
+    let token = headers::token(request.headers(), &app.database.names().cluster);
+    let asked = Asked { id: id.clone(), token };
     let answered = answer(&app, router, request, asked.clone()).instrument(span.clone()).await;
     let _inside = span.enter();
     let route = answered.extensions().get::<MatchedPath>().cloned();
     let mut response = with_body(answered, &id, has_empty_name);
-    stamp(&app, &mut response, &asked, &id, is_api);
+    stamp(&app, &mut response, &asked, is_api);
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     app.metrics.request(&method, route, response.status(), started.elapsed());
     tracing::debug!(status = response.status().as_u16(), ms = started.elapsed().as_millis() as u64, "answered");
@@ -65,7 +69,10 @@ async fn answer(app: &App, router: Router, mut request: Request<Body>, asked: As
 /// Problems get their documents, those of the router included.
 fn with_body(mut response: Response, id: &str, has_empty_name: bool) -> Response {
     let problem = match (response.extensions_mut().remove::<Problem>(), response.status()) {
-        (Some(problem), _) => problem,
+        (Some(mut problem), _) => match problem.take_elsewhere() {
+            Some(answer) => return passed_back(answer, response),
+            None => problem,
+        },
         (None, StatusCode::NOT_FOUND) if has_empty_name => Problem::bad_request("a name in the path is empty"),
         (None, StatusCode::NOT_FOUND) => Problem::new(Code::NotFound, "see /openapi.json for what there is"),
         (None, StatusCode::METHOD_NOT_ALLOWED) => {
@@ -87,15 +94,27 @@ fn with_body(mut response: Response, id: &str, has_empty_name: bool) -> Response
     rendered
 }
 
+/// Another node's answer, on its way back; `response` says which route it came by.
+fn passed_back(answer: problem::Elsewhere, mut response: Response) -> Response {
+    let mut back = Response::new(Body::from(answer.body));
+    (*back.status_mut(), *back.headers_mut()) = (answer.status, answer.headers);
+    *back.extensions_mut() = std::mem::take(response.extensions_mut());
+    back.extensions_mut().insert(Elsewhere);
+    back
+}
+
 /// Adds what every answer carries.
-fn stamp(app: &App, response: &mut Response, asked: &Asked, id: &str, is_api: bool) {
+fn stamp(app: &App, response: &mut Response, asked: &Asked, is_api: bool) {
     let shown = response.extensions_mut().remove::<Shown>().map(|Shown(token)| token);
     let names = app.database.names();
-    let token = covering(app, shown, asked).encode(&names.cluster);
+    let elsewhere = response.extensions_mut().remove::<Elsewhere>().is_some();
+    let token = if elsewhere { String::new() } else { covering(app, shown, asked).encode(&names.cluster) };
     let headers = response.headers_mut();
-    put(headers, &headers::TOKEN, &token);
-    put(headers, &headers::SERVED_BY, &names.node);
-    put(headers, &headers::REQUEST_ID, id);
+    if !elsewhere {
+        put(headers, &headers::TOKEN, &token);
+        put(headers, &headers::SERVED_BY, &names.node);
+    }
+    put(headers, &headers::REQUEST_ID, &asked.id);
     if is_api {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -103,24 +122,50 @@ fn stamp(app: &App, response: &mut Response, asked: &Asked, id: &str, is_api: bo
 
 /// The token that covers what the request asked for and what the answer shows. An answer that does not say what it shows
 /// (a rejection, say) shows at most what there is now.
-fn covering(app: &App, shown: Option<Token>, Asked(asked): &Asked) -> Token {
+fn covering(app: &App, shown: Option<Token>, asked: &Asked) -> Token {
     if let Some(shown) = shown {
         // Given only by handlers that waited for what was asked.
         return shown;
     }
-    let view = app.database.view();
-    let mut token = view.token();
-    if let Ok(asked) = asked
-        && view.satisfies(asked).is_err()
-    {
-        token.join(asked);
-        if token.encode(&app.database.names().cluster).len() > Token::MAX_TEXT {
-            // It could not be sent again. The answer is about the wait alone, and shows no data.
-            return asked.clone();
-        }
-    }
-    token
+    app.covering(asked.token.as_ref().unwrap_or(&Token::new()))
 }
+
+/// Answers a request that another node passes on, as if it had come by HTTP: the answer, and what it shows.
+pub(crate) async fn passed_on(
+    app: &Arc<App>,
+    http: Http,
+    wait_ms: u32,
+    token: Token,
+) -> Result<(Token, Answer), Problem> {
+    let mut request = Request::builder().method(http.method.as_str()).uri(http.target.as_str());
+    for (name, value) in &http.headers {
+        request = request.header(name.as_str(), value.as_slice());
+    }
+    // Whoever passed it on has waited for a part of the time.
+    request = request.header(headers::WAIT, format!("{wait_ms}ms")).extension(PassedOn);
+    let request = request.body(Body::from(http.body));
+    let request = request.map_err(|error| Problem::bad_request(format!("not an HTTP request: {error}")))?;
+    if !request.uri().path().starts_with("/v1") {
+        return Err(Problem::bad_request("only requests to /v1 are passed on"));
+    }
+    let response = serve(app.clone(), routes::router(app.clone()), request).await;
+    let status = response.status().as_u16();
+    let kept = |(name, value): (&HeaderName, &HeaderValue)| {
+        PASSED_BACK.contains(name).then(|| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+    };
+    let headers = response.headers().iter().filter_map(kept).collect();
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|_| Problem::new(Code::Internal, "the answer could not be made"))?;
+    Ok((token, Answer::Http { status, headers, body: body.to_bytes().to_vec() }))
+}
+
+/// The headers of an answer that go back with it.
+static PASSED_BACK: [HeaderName; 7] =
+    [CONTENT_TYPE, RETRY_AFTER, ALLOW, headers::TOKEN, headers::CONTEXT, headers::SERVED_BY, headers::REQUEST_ID];
+
+/// The answer is another node's: it says itself what it shows and who gave it.
+#[derive(Clone)]
+pub(crate) struct Elsewhere;
 
 fn put(headers: &mut HeaderMap, name: &hyper::header::HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {

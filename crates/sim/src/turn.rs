@@ -141,7 +141,7 @@ impl World {
                 let hello = Hello::decode(&hello).map_err(|error| self.violation(format!("a hello: {error}")))?;
                 self.nodes[node].peers.insert(peer, connection);
                 if let Some(engine) = &mut self.nodes[node].engine {
-                    engine.handle_connected(time, &hello.node, &hello.region, hello.origin);
+                    engine.handle_connected(time, &hello.node, &hello.region, hello.role, hello.origin);
                 }
                 Ok(())
             }

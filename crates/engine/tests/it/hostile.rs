@@ -126,7 +126,17 @@ fn a_leader_ahead_of_the_others_clocks_writes_nothing_and_says_so() {
         let wall_ms = a.time.wall_ms - 10_000;
         for _ in 0..4 {
             let (shard, vector) = (ShardId(0), VersionVector::new());
-            a.message(peer, Message::Heartbeat(Heartbeat { shard, wall_ms, vector, digest: None, buckets: vec![] }));
+            a.message(
+                peer,
+                Message::Heartbeat(Heartbeat {
+                    shard,
+                    wall_ms,
+                    behind_ms: None,
+                    vector,
+                    digest: None,
+                    buckets: vec![],
+                }),
+            );
         }
         let refused = a.write(&one(add("p", 1)));
         match peer {
@@ -144,7 +154,17 @@ fn a_slow_link_does_not_make_our_clock_look_ahead() {
         for delay_ms in [900, 40, 5_000, 2_000] {
             let (shard, wall_ms) = (ShardId(0), a.time.wall_ms - delay_ms);
             let vector = VersionVector::new();
-            a.message(peer, Message::Heartbeat(Heartbeat { shard, wall_ms, vector, digest: None, buckets: vec![] }));
+            a.message(
+                peer,
+                Message::Heartbeat(Heartbeat {
+                    shard,
+                    wall_ms,
+                    behind_ms: None,
+                    vector,
+                    digest: None,
+                    buckets: vec![],
+                }),
+            );
         }
     }
     assert_eq!(a.engine.status(a.time).peers[0].clock_ahead_ms, Some(-40));

@@ -2,6 +2,8 @@
 
 mod contract;
 mod copies;
+mod followers;
+mod freshness;
 mod golden;
 mod hostile;
 mod parking;

@@ -4,7 +4,7 @@ use anabranch_causality::{Kind, Origin, SessionId};
 use anabranch_engine::mutant::Planted;
 use anabranch_engine::store::{Space, Store};
 use anabranch_engine::{Alarm, Change, Config, Engine, Output, Refusal, Time, Write, Written, query};
-use anabranch_protocol::{Ack, Message};
+use anabranch_protocol::{Ack, Message, Role};
 use anabranch_resolvers::{Operation, Registry};
 use anabranch_store::MemoryStore;
 use std::sync::Arc;
@@ -21,9 +21,18 @@ impl Replica {
         Self::open(name, origin, MemoryStore::new(), Registry::builtin())
     }
 
+    pub(crate) fn follower(name: &str, origin: u64, leader: &str) -> Self {
+        let config = Config { role: Role::Follower, leader: leader.into(), ..Config::new("shop", name, name) };
+        Self::with(config, origin, MemoryStore::new(), Registry::builtin())
+    }
+
     pub(crate) fn open(name: &str, origin: u64, store: MemoryStore, registry: Registry) -> Self {
-        let registry = Arc::new(registry);
         let config = Config { buffer_bytes: 20_000, ..Config::new("shop", name, name) };
+        Self::with(config, origin, store, registry)
+    }
+
+    fn with(config: Config, origin: u64, store: MemoryStore, registry: Registry) -> Self {
+        let registry = Arc::new(registry);
         let engine = Engine::open(config, registry.clone(), &store, Origin(origin), Planted::none());
         let time = Time { wall_ms: 1_700_000_000_000, mono_ms: 1_000 };
         let mut replica = Self { engine: engine.expect("an engine"), store, time, registry };
@@ -46,8 +55,12 @@ impl Replica {
         std::iter::from_fn(|| self.engine.poll_output()).collect()
     }
 
-    pub(crate) fn connect(&mut self, peer: &str, origin: u64) {
-        self.engine.handle_connected(self.time, peer, peer, Origin(origin));
+    pub(crate) fn connect(&mut self, peer: &str, origin: u64) -> Vec<Output> {
+        self.connect_as(peer, origin, Role::Leader)
+    }
+
+    pub(crate) fn connect_as(&mut self, peer: &str, origin: u64, role: Role) -> Vec<Output> {
+        self.engine.handle_connected(self.time, peer, peer, role, Origin(origin));
         self.settle();
         let ack = Ack {
             shard: anabranch_causality::ShardId(0),
@@ -56,7 +69,7 @@ impl Replica {
             parked: vec![],
             rewind: false,
         };
-        self.message(peer, Message::Ack(ack));
+        self.message(peer, Message::Ack(ack))
     }
 
     pub(crate) fn message(&mut self, peer: &str, message: Message) -> Vec<Output> {

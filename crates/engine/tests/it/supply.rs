@@ -7,7 +7,7 @@ use anabranch_protocol::{Ack, Heartbeat, Message};
 fn beat(replica: &Replica) -> Message {
     let vector = replica.engine.durable_vector();
     let (shard, wall_ms) = (ShardId(0), replica.time.wall_ms);
-    Message::Heartbeat(Heartbeat { shard, wall_ms, vector, digest: None, buckets: vec![] })
+    Message::Heartbeat(Heartbeat { shard, wall_ms, behind_ms: None, vector, digest: None, buckets: vec![] })
 }
 
 /// `c` has what `b` wrote; `a` knows only `c`.

@@ -22,10 +22,10 @@ pub(super) struct Checking<'a> {
 impl Checking<'_> {
     pub(super) fn config(&self, raw: Raw, overrides: &Overrides) -> Result<Config, ConfigError> {
         let node = &raw.node;
-        self.role(node)?;
+        let leader = self.leader(node)?;
         let name = node.name.as_ref().unwrap_or(&node.region);
         self.names(&node.cluster, &node.region, name)?;
-        let peers = self.peers(&raw.peer, node, name.get_ref())?;
+        let peers = self.peers(&raw.peer, name.get_ref())?;
         let tls = raw.tls.as_ref().map(|tls| self.tls(tls)).transpose()?;
         let quic = self.quic(&raw, tls.is_some(), overrides)?;
         let http = self.address("listen.http", raw.listen.http.as_ref(), overrides.get("ANABRANCH_HTTP"))?;
@@ -33,8 +33,10 @@ impl Checking<'_> {
             cluster: node.cluster.get_ref().clone(),
             region: node.region.get_ref().clone(),
             name: name.get_ref().clone(),
+            leader: leader.map(|leader| self.known_leader(leader, &peers)).transpose()?,
             data_dir: self.data_dir(&node.data_dir, overrides)?,
-            max_clock_skew: node.max_clock_skew.as_ref().map(|text| self.skew(text)).transpose()?,
+            max_clock_skew: self.duration("node.max_clock_skew", node.max_clock_skew.as_ref())?,
+            lag_limit: self.duration("node.lag_limit", node.lag_limit.as_ref())?.unwrap_or(crate::lag::DEFAULT_LIMIT),
             http: http.unwrap_or(self.parse_address(None, "listen.http", DEFAULT_HTTP)?),
             quic,
             tls,
@@ -50,19 +52,30 @@ impl Checking<'_> {
         Err(ConfigError { file, line, field, problem: problem.into() })
     }
 
-    fn role(&self, node: &raw::Node) -> Result<(), ConfigError> {
-        let Some(role) = &node.role else { return self.no_leader(node) };
-        match role.get_ref().as_str() {
-            "leader" => self.no_leader(node),
-            "follower" => self.fail(Some(role), "node.role", "followers are not supported yet: use \"leader\""),
-            other => self.fail(Some(role), "node.role", format!("{other:?} is no role: use \"leader\"")),
+    /// The node that takes a follower's writes; `None` for a leader.
+    fn leader<'a>(&self, node: &'a raw::Node) -> Result<Option<&'a Text>, ConfigError> {
+        match (node.role.as_ref().map(|role| (role, role.get_ref().as_str())), &node.leader) {
+            (None | Some((_, "leader")), None) => Ok(None),
+            (None | Some((_, "leader")), Some(leader)) => {
+                self.fail(Some(leader), "node.leader", "only a follower has a leader: set role = \"follower\"")
+            }
+            (Some((_, "follower")), Some(leader)) => Ok(Some(leader)),
+            (Some((role, "follower")), None) => {
+                self.fail(Some(role), "node.role", "a follower needs leader = \"the node that takes its writes\"")
+            }
+            (Some((role, other)), _) => {
+                self.fail(Some(role), "node.role", format!("{other:?} is no role: use \"leader\" or \"follower\""))
+            }
         }
     }
 
-    fn no_leader(&self, node: &raw::Node) -> Result<(), ConfigError> {
-        match &node.leader {
-            Some(leader) => self.fail(Some(leader), "node.leader", "only a follower has a leader"),
-            None => Ok(()),
+    fn known_leader(&self, leader: &Text, peers: &[PeerConfig]) -> Result<String, ConfigError> {
+        match peers.iter().any(|peer| peer.node.as_ref() == Some(leader.get_ref())) {
+            true => Ok(leader.get_ref().clone()),
+            false => {
+                let problem = format!("{:?} is not among the peers: add a [[peer]] for it", leader.get_ref());
+                self.fail(Some(leader), "node.leader", problem)
+            }
         }
     }
 
@@ -84,7 +97,7 @@ impl Checking<'_> {
         }
     }
 
-    fn peers(&self, peers: &[raw::Peer], node: &raw::Node, own: &str) -> Result<Vec<PeerConfig>, ConfigError> {
+    fn peers(&self, peers: &[raw::Peer], own: &str) -> Result<Vec<PeerConfig>, ConfigError> {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         let mut configs = Vec::new();
         for peer in peers {
@@ -97,10 +110,6 @@ impl Checking<'_> {
                     "peer.name",
                     format!("{own:?} is this node itself: list only the others"),
                 );
-            }
-            if peer.region.get_ref() == node.region.get_ref() {
-                let problem = "is this node's own region: a region has one leader, and followers are not supported yet";
-                return self.fail(Some(&peer.region), "peer.region", problem);
             }
             let line = line_of(self.text, name.span().start);
             if let Some(first) = seen.insert(name.get_ref(), line) {
@@ -192,10 +201,11 @@ impl Checking<'_> {
         }
     }
 
-    fn skew(&self, text: &Text) -> Result<Duration, ConfigError> {
+    fn duration(&self, field: &str, text: Option<&Text>) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
         match duration::parse(text.get_ref()) {
-            Some(skew) if !skew.is_zero() => Ok(skew),
-            _ => self.fail(Some(text), "node.max_clock_skew", "is a duration above 0, such as \"500ms\" or \"2s\""),
+            Some(duration) if !duration.is_zero() => Ok(Some(duration)),
+            _ => self.fail(Some(text), field, "is a duration above 0, such as \"500ms\" or \"2s\""),
         }
     }
 

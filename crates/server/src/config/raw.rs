@@ -29,9 +29,9 @@ pub(super) struct Node {
     pub(super) data_dir: Text,
     pub(super) name: Option<Text>,
     pub(super) role: Option<Text>,
-    /// For followers, which are not supported yet: known, so that the message is about the role.
     pub(super) leader: Option<Text>,
     pub(super) max_clock_skew: Option<Text>,
+    pub(super) lag_limit: Option<Text>,
 }
 
 #[derive(Default, Deserialize)]

@@ -37,10 +37,29 @@ fn a_whole_file_is_read() {
 }
 
 #[test]
+fn a_follower_names_its_leader() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for file in ["ca.pem", "eu2.pem", "eu2.key"] {
+        std::fs::write(dir.path().join(file), "").expect("a file");
+    }
+    let text = format!(
+        "{NODE}name = \"eu2\"\nrole = \"follower\"\nleader = \"eu\"\nlag_limit = \"3s\"\n\
+         [tls]\nca = \"ca.pem\"\ncert = \"eu2.pem\"\nkey = \"eu2.key\"\n\
+         [[peer]]\nregion = \"eu\"\naddr = \"127.0.0.1:7401\"\n"
+    );
+    let config = Config::parse(&text, &dir.path().join("eu2.toml"), &Overrides::new()).expect("a config");
+    assert_eq!(config.leader.as_deref(), Some("eu"));
+    assert_eq!(config.lag_limit, Duration::from_secs(3));
+    assert_eq!(config.peers[0].node.as_deref(), Some("eu"));
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
     for (more, expected) in [
         ("clutser = \"x\"\n", "eu.toml:5: unknown key `clutser`: did you mean `cluster`?"),
-        ("role = \"follower\"\n", "eu.toml:5: node.role: followers are not supported yet"),
+        ("role = \"follower\"\n", "eu.toml:5: node.role: a follower needs leader"),
+        ("role = \"follower\"\nleader = \"us\"\n", "eu.toml:6: node.leader: \"us\" is not among the peers"),
+        ("lag_limit = \"0s\"\n", "eu.toml:5: node.lag_limit: is a duration"),
         ("role = \"king\"\n", "eu.toml:5: node.role: \"king\" is no role"),
         ("leader = \"x\"\n", "eu.toml:5: node.leader: only a follower"),
         ("name = \"a/b\"\n", "eu.toml:5: node.name: use 1 to 64"),
@@ -52,7 +71,6 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[tls]\nca = \"ca\"\ncert = \"c\"\nkey = \"k\"\n", "eu.toml:6: tls.ca: there is no file /etc/anabranch/ca"),
         ("[[peer]]\nregion = \"us\"\n[[peer]]\nregion = \"us\"\n", "eu.toml:8: peer.name: \"us\" is listed twice"),
         ("[[peer]]\nregion = \"us\"\nname = \"eu\"\n", "eu.toml:7: peer.name: \"eu\" is this node itself"),
-        ("[[peer]]\nregion = \"eu\"\nname = \"eu2\"\n", "eu.toml:6: peer.region: is this node's own region"),
         ("[[peer]]\nregion = \"us\"\naddr = \"us:0\"\n", "eu.toml:7: peer.addr: \"0\" is no port"),
         ("[[peer]]\nregion = \"us\"\naddr = \"us\"\n", "eu.toml:7: peer.addr: \"us\" is not of the form"),
         ("[http]\nallowed_origins = [\"https://x/\"]\n", "eu.toml:6: http.allowed_origins: \"https://x/\""),

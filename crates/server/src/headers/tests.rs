@@ -40,15 +40,15 @@ fn waits_have_a_limit() {
 }
 
 #[test]
-fn acknowledgements_are_local_for_now() {
-    let check = |text| check_ack(&with(ACK, &[text]), 3).map_err(|problem| problem.code());
-    assert_eq!(check("local"), Ok(()));
-    assert_eq!(check("regions:1"), Ok(()));
-    for later in ["follower", "all", "regions:2", "regions:3"] {
-        assert_eq!(check(later), Err(Code::NotSupported), "{later}");
-    }
-    for bad in ["", "regions:", "regions:0", "regions:4", "regions:-1", "regions:+1", "regions:99999999999", "Local"] {
-        assert_eq!(check(bad), Err(Code::BadRequest), "{bad}");
+fn acknowledgements_have_four_forms() {
+    let read = |text| ack(&with(ACK, &[text])).map_err(|problem| problem.code());
+    assert_eq!(ack(&HeaderMap::new()).expect("the default"), AckLevel::Local);
+    assert_eq!(read("local"), Ok(AckLevel::Local));
+    assert_eq!(read("follower"), Ok(AckLevel::Follower));
+    assert_eq!(read("regions:3"), Ok(AckLevel::Regions(3)));
+    assert_eq!(read("all"), Ok(AckLevel::All));
+    for bad in ["", "regions:", "regions:-1", "regions:+1", "regions:99999999999", "Local"] {
+        assert_eq!(read(bad), Err(Code::BadRequest), "{bad}");
     }
 }
 

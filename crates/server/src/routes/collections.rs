@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// How deep the body of a declaration is nested at most: a little, for a good message about what is wrong.
@@ -51,7 +51,7 @@ pub(crate) async fn put(State(app): State<Arc<App>>, call: Call, body: Body) -> 
     let path = call.collection()?;
     let terms = call.terms(&app)?;
     let resolver = resolver(call.json(&app, body, DEPTH).await?)?;
-    let view = call.view(&app).await?;
+    let view = call.base(&app).await?;
     let kind = kind(&view, &resolver)?;
     let name = path.split('~').next().unwrap_or_default().to_owned();
     let found = found(&view, &path)?.cloned();
@@ -63,7 +63,8 @@ pub(crate) async fn put(State(app): State<Arc<App>>, call: Call, body: Body) -> 
         return Err(Problem::new(Code::ResolverMismatch, detail).with("resolver", resolver_of));
     }
     let is_so = found.as_ref().is_some_and(|found| found.resolver == resolver);
-    if is_so && terms.key.is_none() {
+    // Whether others have it, too, only a transaction after it can tell.
+    if is_so && terms.key.is_none() && terms.only_here() {
         let body = found.map(|found| describe(&view, &found)).unwrap_or_default();
         return Ok(answer::of(&view, StatusCode::OK, &body));
     }
@@ -78,6 +79,7 @@ pub(crate) async fn put(State(app): State<Arc<App>>, call: Call, body: Body) -> 
     if written.repeated {
         body["repeated"] = true.into();
     }
+    terms.acknowledged(&app, written.dot, body.as_object().unwrap_or(&Map::new())).await?;
     let status = if made && !written.repeated { StatusCode::CREATED } else { StatusCode::OK };
     Ok(answer::of(&view, status, &body))
 }

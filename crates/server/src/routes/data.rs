@@ -5,6 +5,7 @@ use super::write::{self, One};
 use crate::answer;
 use crate::app::App;
 use crate::call::Call;
+use crate::headers;
 use crate::path;
 use crate::problem::{Code, Problem};
 use anabranch::{Kind, Operation, Outcome, View, names};
@@ -36,7 +37,8 @@ pub(crate) async fn get(State(app): State<Arc<App>>, call: Call) -> Result<Respo
         Some(outcome) => answer::of(&view, StatusCode::OK, &item(&view, &path, &key, outcome)?),
         None => Problem::new(Code::NoSuchKey, format!("there is no key {key:?} in {path}")).into_response(),
     };
-    write::add_context(&mut response, &collection, &key, outcome.as_ref());
+    let context = write::context(&collection, &key, outcome.as_ref());
+    response.headers_mut().extend(context.map(|value| (headers::CONTEXT, value)));
     Ok(response)
 }
 
@@ -125,7 +127,7 @@ async fn operate(
     operation: impl FnOnce(Kind) -> Result<Operation, Problem>,
 ) -> Result<Response, Problem> {
     let terms = call.terms(app)?;
-    let view = call.view(app).await?;
+    let view = call.base(app).await?;
     let collection = view.collection(&path)?.clone();
     // Not held while the write waits for the disk.
     drop(view);

@@ -29,7 +29,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     // Nobody can be shut out yet: members that are behind come with log truncation.
     checks.push(check("fenced", "ok", "this node is a member"));
     checks.push(peers(&app.peers()));
-    checks.push(lag(status.as_ref()));
+    checks.push(lag(status.as_ref(), app.config.lag_limit));
     let ready = checks.iter().all(|check| check["state"] != "fail");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer::plain(status, "application/json", json!({ "ready": ready, "checks": checks }).to_string())
@@ -70,12 +70,12 @@ fn peers(peers: &[PeerState]) -> Value {
     }
 }
 
-fn lag(status: Option<&Status>) -> Value {
-    let limit = crate::lag::LIMIT.as_millis() as u64;
+fn lag(status: Option<&Status>, limit: Duration) -> Value {
+    let limit = limit.as_millis() as u64;
     let behind = status.into_iter().flat_map(|status| &status.peers).filter(|peer| peer.lag_ms > limit);
     let behind: Vec<String> = behind.map(|peer| format!("{} by {} ms", peer.name, peer.lag_ms)).collect();
     match behind.is_empty() {
-        true => check("lag", "ok", "nothing of the connected peers has been missing for long"),
+        true => check("lag", "ok", "nothing of the peers has been missing for long"),
         false => check("lag", "warn", format!("behind {}", behind.join(", "))),
     }
 }

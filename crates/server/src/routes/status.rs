@@ -4,7 +4,7 @@ use crate::answer;
 use crate::app::App;
 use crate::call::{Call, vector};
 use crate::problem::{Code, Problem};
-use anabranch::{PeerState, PeerStatus, Status};
+use anabranch::{PeerState, PeerStatus, Role, Status};
 use axum::extract::State;
 use axum::response::Response;
 use hyper::http::StatusCode;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// `GET /v1/status`
 pub(crate) async fn status(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
     call.query(&[])?;
-    call.view(&app).await?;
+    call.view_here(&app).await?;
     let status = app.database.status_async().await;
     let status = status.ok_or_else(|| Problem::new(Code::NotReady, "the database is closed or its store failed"))?;
     let names = app.database.names();
@@ -23,11 +23,13 @@ pub(crate) async fn status(State(app): State<Arc<App>>, call: Call) -> Result<Re
         "cluster": names.cluster,
         "region": names.region,
         "name": names.node,
-        "role": "leader",
-        "origin": status.origin.to_string(),
+        "role": app.database.role().name(),
+        "leader": app.database.leader(),
+        "origin": app.database.leader().is_none().then(|| status.origin.to_string()),
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": app.started.elapsed().as_secs(),
         "shards": [shard(&status)],
+        "behind_ms": status.behind_ms,
         "peers": peers(&status.peers, &app.peers()),
         "conflicts_open": 0,
     });
@@ -50,7 +52,7 @@ fn shard(status: &Status) -> Value {
     })
 }
 
-/// The peers that were configured or met, in the order of their names. What only a connection tells is `null` without one.
+/// The peers that were configured or met, in the order of their names. What is not known is `null`.
 fn peers(connected: &[PeerStatus], states: &[PeerState]) -> Vec<Value> {
     let mut rows: BTreeMap<&str, (Option<&PeerStatus>, Option<&PeerState>)> = BTreeMap::new();
     for state in states {
@@ -63,17 +65,19 @@ fn peers(connected: &[PeerStatus], states: &[PeerState]) -> Vec<Value> {
 }
 
 fn peer(name: &str, status: Option<&PeerStatus>, state: Option<&PeerState>) -> Value {
-    let region = status.map(|status| status.region.clone()).or_else(|| state.and_then(|state| state.region.clone()));
-    let rtt = state.and_then(|state| state.rtt).filter(|_| status.is_some());
+    let region = status.map(|status| status.region.clone()).filter(|region| !region.is_empty());
+    let region = region.or_else(|| state.and_then(|state| state.region.clone()));
+    let connected = status.filter(|status| status.connected);
+    let rtt = state.and_then(|state| state.rtt).filter(|_| connected.is_some());
     json!({
         "name": name,
         "region": region,
-        "role": "leader",
-        "state": if status.is_some() { "connected" } else { "connecting" },
+        "role": status.and_then(|status| status.role).map(Role::name),
+        "state": if connected.is_some() { "connected" } else { "connecting" },
         "lag_transactions": status.map(|status| status.lag_transactions),
         "lag_ms": status.map(|status| status.lag_ms),
-        "unacked_transactions": status.map(|status| status.unacked_transactions),
+        "unacked_transactions": connected.map(|status| status.unacked_transactions),
         "rtt_ms": rtt.map(|rtt| (rtt.as_micros() as f64) / 1e3),
-        "acked": status.map(|status| vector(&status.acked)),
+        "acked": connected.map(|status| vector(&status.acked)),
     })
 }

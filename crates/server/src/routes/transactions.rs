@@ -26,7 +26,7 @@ pub(crate) async fn post(State(app): State<Arc<App>>, call: Call, body: Body) ->
         return Err(Problem::new(Code::NotSupported, detail));
     }
     let operations = operations(call.json(&app, body, DEPTH + AROUND).await?)?;
-    let view = call.view(&app).await?;
+    let view = call.base(&app).await?;
     let changes: Result<Vec<Change>, Problem> =
         operations.into_iter().enumerate().map(|(index, operation)| change(&view, index, operation)).collect();
     drop(view);
@@ -36,6 +36,7 @@ pub(crate) async fn post(State(app): State<Arc<App>>, call: Call, body: Body) ->
         // Only a single clearing can be: the rest goes when it is sent again, under another key.
         body.insert("incomplete".to_owned(), true.into());
     }
+    terms.acknowledged(&app, written.dot, &body).await?;
     Ok(answer::of(&app.database.view(), StatusCode::OK, &Value::Object(body)))
 }
 

@@ -6,7 +6,7 @@ use crate::call::Terms;
 use crate::headers;
 use crate::problem::{Code, Problem};
 use anabranch::resolvers::OperationError;
-use anabranch::{Change, Collection, Context, Kind, Operation, Outcome, View, Write, Written};
+use anabranch::{Change, Collection, Context, Dot, Kind, Operation, Outcome, View, Write, Written};
 use axum::response::Response;
 use hyper::header::HeaderValue;
 use hyper::http::StatusCode;
@@ -42,7 +42,7 @@ impl One {
 pub(super) async fn one(app: &App, one: One, terms: &Terms) -> Result<Response, Problem> {
     let write = Write { changes: vec![one.change()], key: terms.key };
     let first = app.database.apply_async(write).await?;
-    let transactions = rest(app, &one, &first).await?;
+    let (transactions, last) = rest(app, &one, &first).await?;
     // Taken after the acknowledgement: it has the write, and its token covers it.
     let view = app.database.view();
     let mut body = written(&first);
@@ -54,21 +54,30 @@ pub(super) async fn one(app: &App, one: One, terms: &Terms) -> Result<Response, 
     if !terms.no_value {
         add_value(&mut body, outcome.as_ref());
     }
-    let mut response = answer::of(&view, StatusCode::OK, &Value::Object(body));
-    add_context(&mut response, &one.collection, &one.key, outcome.as_ref());
+    // Not held while waiting.
+    let shown = view.token();
+    drop(view);
+    let context = context(&one.collection, &one.key, outcome.as_ref());
+    if let Err(problem) = terms.acknowledged(app, last, &body).await {
+        return Err(context.into_iter().fold(problem, |problem, value| problem.header(headers::CONTEXT, value)));
+    }
+    let mut response = answer::shows(shown, StatusCode::OK, &Value::Object(body));
+    response.headers_mut().extend(context.map(|value| (headers::CONTEXT, value)));
     Ok(response)
 }
 
-/// What was too much for one transaction goes in further ones, under ids of their own. Returns how many there were.
-async fn rest(app: &App, one: &One, first: &Written) -> Result<u64, Problem> {
-    let mut transactions = 1;
+/// What was too much for one transaction goes in further ones, under ids of their own. Returns how many there were, and
+/// the last one's dot.
+async fn rest(app: &App, one: &One, first: &Written) -> Result<(u64, Dot), Problem> {
+    let (mut transactions, mut last) = (1, first.dot);
     let mut incomplete = first.incomplete && one.operation.only_removes();
     while incomplete && transactions < MOST_TRANSACTIONS {
         let write = Write { changes: vec![one.change()], key: None };
-        incomplete = app.database.apply_async(write).await?.incomplete;
+        let written = app.database.apply_async(write).await?;
+        (incomplete, last) = (written.incomplete, written.dot);
         transactions += 1;
     }
-    Ok(transactions)
+    Ok((transactions, last))
 }
 
 /// What the answer to any write says.
@@ -95,14 +104,12 @@ fn add_value(body: &mut Map<String, Value>, outcome: Option<&Outcome>) {
 }
 
 /// Registers' answers carry a context; that of an absent key names nothing.
-pub(super) fn add_context(response: &mut Response, collection: &Collection, key: &str, outcome: Option<&Outcome>) {
+pub(super) fn context(collection: &Collection, key: &str, outcome: Option<&Outcome>) -> Option<HeaderValue> {
     if collection.kind != Kind::REGISTER {
-        return;
+        return None;
     }
     let context = outcome.map(View::context).unwrap_or_default().encode(&collection.name, key);
-    if let Ok(value) = HeaderValue::from_str(&context) {
-        response.headers_mut().insert(headers::CONTEXT, value);
-    }
+    HeaderValue::from_str(&context).ok()
 }
 
 /// The operation that a JSON value is.

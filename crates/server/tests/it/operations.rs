@@ -41,9 +41,22 @@ fn the_status_is_exact() {
     let put = server.put("/v1/data/c/k", "1").ok();
     let status = server.get("/v1/status").ok();
     let keys: Vec<&String> = status.as_object().expect("an object").keys().collect();
-    let expected =
-        ["cluster", "conflicts_open", "name", "origin", "peers", "region", "role", "shards", "uptime_s", "version"];
+    let expected = [
+        "behind_ms",
+        "cluster",
+        "conflicts_open",
+        "leader",
+        "name",
+        "origin",
+        "peers",
+        "region",
+        "role",
+        "shards",
+        "uptime_s",
+        "version",
+    ];
     assert_eq!(keys, expected);
+    assert_eq!((&status["leader"], &status["behind_ms"]), (&json!(null), &json!(0)));
     assert_eq!(
         (&status["cluster"], &status["region"], &status["name"]),
         (&json!("shop"), &json!("eu"), &json!("eu-1"))

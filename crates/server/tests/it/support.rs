@@ -1,5 +1,8 @@
 //! A node in this process and a client that speaks plain HTTP/1.1.
 
+pub(crate) mod cluster;
+pub(crate) mod wire;
+
 use anabranch::Database;
 use anabranch_server::{HttpConfig, HttpServer, serve_http};
 use serde_json::Value;
@@ -102,8 +105,19 @@ impl Answer {
         self.header("anabranch-context").expect("a context")
     }
 
-    /// Checks all that every problem has.
+    /// Checks all that every problem of the one node has.
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.served_by(), "eu-1");
+        self.problem_of(status, code)
+    }
+
+    /// The node that answered.
+    pub(crate) fn served_by(&self) -> &str {
+        self.header("anabranch-served-by").expect("every answer says who gave it")
+    }
+
+    /// Checks all that every problem has.
+    pub(crate) fn problem_of(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
@@ -113,7 +127,6 @@ impl Answer {
         assert_eq!(problem["instance"].as_str(), self.header("x-request-id"));
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
         assert!(!self.token().is_empty());
-        assert_eq!(self.header("anabranch-served-by"), Some("eu-1"));
         problem
     }
 
