@@ -11,10 +11,11 @@
 
 mod support;
 
+use anabranch::resolvers::laws::Random;
 use anabranch_client::{Client, Guarantees, Options, Session};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use support::{Delay, Failure, Random, World, percentile};
+use support::{Delay, Failure, World, percentile};
 
 const LEADER: &str = "us";
 const FOLLOWERS: [&str; 3] = ["eu", "ap", "sa"];
@@ -123,7 +124,7 @@ async fn board(client: &Client, way_index: usize, way: Way) -> Result<Seen, Fail
     for user in 0..USERS {
         let session = client.session_with(way.guarantees);
         let task = format!("way-{way_index}/user-{user}");
-        users.spawn(async move { live(&session, &task, way, Random(user as u64)).await });
+        users.spawn(async move { live(&session, &task, way, Random::new(user as u64)).await });
     }
     let mut seen = Seen::default();
     while let Some(one) = users.join_next().await {
@@ -137,7 +138,7 @@ async fn live(session: &Session, task: &str, way: Way, mut random: Random) -> Re
     for column in 1..=MOVES {
         session.write(|tx| tx.put("tasks", task, &column)).await?;
         let mut last = 0;
-        let (first, step) = (random.below(3), 1 + random.below(2));
+        let (first, step) = (random.index(3), 1 + random.index(2));
         for look in 0..3 {
             let replica = if way.at_leader { LEADER } else { FOLLOWERS[(first + step * look) % 3] };
             let options = Options { replica: Some(replica.to_owned()), ..Options::default() };

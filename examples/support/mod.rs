@@ -169,16 +169,3 @@ pub(crate) fn percentile(latencies: &mut [Duration], percent: usize) -> Duration
     let index = (latencies.len() * percent / 100).min(latencies.len().saturating_sub(1));
     latencies.get(index).copied().unwrap_or_default()
 }
-
-/// Numbers that look random and are the same in every run (SplitMix64).
-pub(crate) struct Random(pub u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit.max(1) as u64) as usize
-    }
-}
