@@ -46,6 +46,12 @@ impl Session {
         self
     }
 
+    /// What its reads and writes wait for.
+    #[must_use]
+    pub fn guarantees(&self) -> Guarantees {
+        self.lock().guarantees()
+    }
+
     /// With these guarantees. Dropping one changes what is waited for, never what a write saw.
     #[must_use]
     pub fn with_guarantees(self, guarantees: Guarantees) -> Self {
@@ -122,13 +128,13 @@ impl Session {
     ///
     /// # Errors
     /// What `build` returns, or [`WriteError`].
-    pub fn write<R>(&self, build: impl FnOnce(&Tx) -> Result<R, WriteError>) -> Result<R, WriteError> {
+    pub fn write<R>(&self, build: impl FnOnce(&Tx) -> Result<R, WriteError>) -> Result<(R, Written), WriteError> {
         let begun = {
             let mut state = self.lock();
             let guarantees = state.guarantees();
             state.begin_write(guarantees)
         };
-        self.carry_out(&begun, build).map(|(result, _)| result)
+        self.carry_out(&begun, build)
     }
 
     /// As [`Session::write`], under a counter of the caller's: written again, here or at another replica, the same

@@ -121,18 +121,22 @@ impl<T> Running<'_, T> {
                     if let Some(channel) = channel {
                         channel.offend("it answered something else than was asked");
                     }
+                    self.shared.note_failure(&replica);
                     Failure::Lost
                 }
             },
+            // Whoever keeps the connection has noted that there is none.
             Err(CallError::NotSent) => Failure::NotSent,
-            Err(CallError::Lost | CallError::Late) => Failure::Lost,
+            Err(CallError::Lost | CallError::Late) => {
+                self.shared.note_failure(&replica);
+                Failure::Lost
+            }
             Err(error @ CallError::TooLarge) => {
                 let (code, detail) = ("too-large".to_owned(), error.to_string());
                 self.told(Failure::Refused, Problem { code, detail, more: String::new() });
                 Failure::Refused
             }
         };
-        self.note_failure(&replica, failure);
         self.attempts.failed(&replica, failure, self.shared.now_ms());
         None
     }
@@ -144,6 +148,7 @@ impl<T> Running<'_, T> {
         let answer = match answer {
             Answer::Problem(problem) => match problem::failure(&problem, purpose) {
                 Some(failure) => {
+                    self.note_problem(replica, &problem);
                     if failure == Failure::Refused {
                         self.token = Some(token);
                     }
@@ -177,13 +182,14 @@ impl<T> Running<'_, T> {
         }
     }
 
-    fn note_failure(&self, replica: &str, failure: Failure) {
+    /// What a problem says of the replica, beside what it says of the call.
+    fn note_problem(&self, replica: &str, problem: &Problem) {
         let (mut fleet, now_ms) = (self.shared.fleet(), self.shared.now_ms());
-        match failure {
-            Failure::Lost | Failure::NotReady => fleet.note_failure(replica, now_ms),
-            Failure::NotWritable => fleet.note_unwritable(replica, now_ms),
-            // That it is not connected, whoever keeps the connection has noted; the others answered.
-            _ => {}
+        match problem.code.as_str() {
+            "not-ready" | "internal" => fleet.note_failure(replica, now_ms),
+            "not-writable" => fleet.note_unwritable(replica, now_ms),
+            // Whatever it is, the replica answered.
+            _ => fleet.note_success(replica),
         }
     }
 }

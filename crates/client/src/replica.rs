@@ -44,7 +44,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, index: usize) {
             // One line per episode, not one per attempt.
             tracing::debug!(replica = link.name, problem, "not connected: dialling on");
         }
-        shared.fleet().note_failure(&link.name, shared.now_ms());
+        shared.note_failure(&link.name);
         tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -82,7 +82,7 @@ async fn watch(shared: &Shared, link: &Link, channel: &Channel) {
                 fleet.note_success(&link.name);
             }
             Err(CallError::Lost | CallError::NotSent) if channel.is_closed() => return,
-            Err(_) => shared.fleet().note_failure(&link.name, shared.now_ms()),
+            Err(_) => shared.note_failure(&link.name),
         }
         tokio::select! {
             () = channel.closed() => return,

@@ -53,6 +53,13 @@ impl Session {
         self
     }
 
+    /// Its calls wait for this from now on, unless they say otherwise. Default all four guarantees: causal consistency.
+    #[must_use]
+    pub fn with_guarantees(self, guarantees: Guarantees) -> Self {
+        self.lock().state.set_guarantees(guarantees);
+        self
+    }
+
     /// The session's id.
     #[must_use]
     pub fn id(&self) -> SessionId {

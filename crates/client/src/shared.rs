@@ -54,6 +54,12 @@ impl Shared {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A replica could not be reached, or did not answer.
+    pub(crate) fn note_failure(&self, name: &str) {
+        let now_ms = self.now_ms();
+        self.fleet().note_failure(name, now_ms);
+    }
+
     pub(crate) fn link(&self, name: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.name == name)
     }

@@ -86,6 +86,20 @@ async fn who_wants_one_replica_gets_its_answer_or_none() {
 }
 
 #[tokio::test]
+async fn a_replica_that_cannot_do_one_thing_is_still_asked_for_others() {
+    let mut asked = 0;
+    let near = Node::start("near", 0, move |_| {
+        asked += 1;
+        Act::Answer(token(1), if asked == 1 { problem("parked", "") } else { value("1") })
+    });
+    let far = Node::start("far", 30, always(1, value("2")));
+    let client = client(&[&near, &far]).await;
+    let session = client.session();
+    assert_eq!(session.get_as::<i64>("c", "k").await, Ok(Some(2)), "parked at the nearest");
+    assert_eq!(session.get_as::<i64>("c", "k").await, Ok(Some(1)));
+}
+
+#[tokio::test]
 async fn sessions_spread_over_equals_and_each_stays() {
     let nodes = [("a", 10), ("b", 10), ("c", 10)].map(|(name, ms)| Node::start(name, ms, always(1, value("1"))));
     let client = client(&nodes.each_ref()).await;

@@ -34,7 +34,7 @@ async fn each_call_chooses_what_it_waits_for() {
         let asked = node.asked();
         assert_eq!(asked[asked.len() - 1].token, expected, "{guarantees:?}");
     }
-    let eventual = client.session_with(none);
+    let eventual = client.session().with_guarantees(none);
     eventual.get("c", "k").await.expect("an answer");
     eventual.write(|tx| tx.put("c", "k", &1)).await.expect("written");
     let asked = node.asked();
