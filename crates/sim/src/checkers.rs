@@ -5,6 +5,7 @@ pub(crate) mod causality;
 pub(crate) mod counters;
 pub(crate) mod created;
 pub(crate) mod digest;
+pub(crate) mod freshness;
 pub(crate) mod spec;
 pub(crate) mod values;
 pub(crate) mod visible;

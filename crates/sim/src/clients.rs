@@ -1,12 +1,17 @@
 //! Clients: sessions that ask, wait, ask again elsewhere, and sometimes ask again although they were answered.
 
-use crate::node::Input;
+mod replies;
+
+use crate::node::{Input, Post};
 use crate::queue::Event;
 use crate::random::Random;
 use crate::workload;
 use crate::world::{Checked, START_MS, World};
-use anabranch_causality::{Actor, Dot, OperationId, SessionId};
+use anabranch_causality::{Dot, OperationId, SessionId};
 use anabranch_engine::{Refusal, Write, Written};
+
+/// A follower is asked to write itself, in so many of a thousand cases, to see it refuse.
+const ASKS_ENGINE: u64 = 50;
 
 /// All clients and what they asked for.
 pub(crate) struct Clients {
@@ -36,9 +41,18 @@ pub(crate) struct Request {
     reused: bool,
 }
 
+impl Request {
+    /// What a client with a session asks: it sees itself to what comes of it.
+    pub(crate) fn of_traveller(write: Write) -> Self {
+        Self { write, home: 0, attempts: 0, done: true, acknowledged: None, reused: false }
+    }
+}
+
 /// One attempt, at one node.
 pub(crate) struct Ticket {
     pub(crate) request: usize,
+    /// Which client with a session asked, if it was one.
+    pub(crate) ask: Option<u64>,
     /// What the node made of it.
     pub(crate) created: Option<Dot>,
 }
@@ -55,7 +69,7 @@ impl Clients {
 }
 
 /// A UUIDv7 of that time.
-fn session_id(wall_ms: u64, random: &mut Random) -> SessionId {
+pub(crate) fn session_id(wall_ms: u64, random: &mut Random) -> SessionId {
     let mut id = [0; 16];
     id[..6].copy_from_slice(&wall_ms.to_be_bytes()[2..]);
     id[6..14].copy_from_slice(&random.bits().to_be_bytes());
@@ -143,7 +157,7 @@ impl World {
         request.attempts += 1;
         let attempt = request.attempts;
         let ticket = self.clients.tickets.len() as u64;
-        self.clients.tickets.push(Ticket { request: number, created: None });
+        self.clients.tickets.push(Ticket { request: number, created: None, ask: None });
         let random = &mut self.clients.random;
         let (travel, patience) = (random.range(0, 5), random.range(300, 1_500));
         if self.healing || !random.chance(self.plan.lose_requests) {
@@ -152,12 +166,29 @@ impl World {
         self.queue.at(self.now + patience, Event::Timeout { request: number, attempt });
     }
 
-    /// A request comes to a node. One that is down does not answer.
+    /// A request comes to a node. One that is down does not answer; a follower passes it on.
     pub(crate) fn arrive(&mut self, node: usize, ticket: u64) {
-        if self.nodes[node].is_up() {
-            self.coverage.note("requests");
-            self.bring(node, Input::Write { ticket });
+        if !self.nodes[node].is_up() {
+            return;
         }
+        if let Post::Follower(leader) = self.nodes[node].post
+            && !self.clients.random.chance(ASKS_ENGINE)
+        {
+            if let Some(arrives) = self.pass_on(node, leader) {
+                self.queue.at(arrives, Event::Arrive { node: leader, ticket });
+            }
+            return;
+        }
+        self.coverage.note("requests");
+        self.bring(node, Input::Write { ticket });
+    }
+
+    /// When what a follower passes on comes to its leader, if it does.
+    pub(crate) fn pass_on(&mut self, follower: usize, leader: usize) -> Option<u64> {
+        self.coverage.note("writes passed on");
+        let (low, high) = self.plan.delay_ms;
+        let takes = self.clients.random.range(low, high);
+        self.network.hears(follower, leader).then_some(self.now + takes)
     }
 
     /// A node answers: what it says counts from here on, whether the client hears it or not.
@@ -167,43 +198,20 @@ impl World {
         match &answer {
             Ok(written) => {
                 self.coverage.note(if written.repeated { "acknowledged again" } else { "acknowledged" });
-                self.check_operation(number, written)?;
+                self.check_operation(node, number, written)?;
                 self.clients.requests[number].acknowledged = Some(written.operation);
             }
-            Err(refusal) => self.check_refusal(number, refusal)?,
+            Err(refusal) => self.check_refusal(node, number, refusal)?,
+        }
+        if let Some(ask) = self.clients.tickets[ticket as usize].ask {
+            self.tell_written(node, ask, &answer);
+            return Ok(());
         }
         let random = &mut self.clients.random;
         let travel = random.range(0, 5);
         if self.healing || !random.chance(self.plan.lose_replies) {
             self.queue.at(self.now + travel, Event::Answer { ticket, answer: Box::new(answer) });
         }
-        Ok(())
-    }
-
-    fn check_operation(&mut self, number: usize, written: &Written) -> Checked {
-        let request = &self.clients.requests[number];
-        let right = match request.write.key {
-            None => matches!(written.operation.actor, Actor::Leader(_)),
-            Some((session, counter)) => {
-                let expected = OperationId { actor: Actor::Session(session), counter, hash: request.write.hash() };
-                expected == written.operation
-            }
-        };
-        if right { Ok(()) } else { Err(self.violation(format!("request {number} was answered as {written:?}"))) }
-    }
-
-    /// Which refusals are possible depends on what clients and clocks do.
-    fn check_refusal(&mut self, number: usize, refusal: &Refusal) -> Checked {
-        let name = match refusal {
-            Refusal::NotWritable { reason: "clock", .. } if self.plan.clocks || self.is_slow() => "refused: clock",
-            Refusal::ResolverMismatch { .. } if self.plan.mixed > 0 => "refused: other kind",
-            Refusal::SessionExpired if self.plan.clocks => "refused: session expired",
-            Refusal::BadIdempotencyKey(_) if self.plan.clocks || self.plan.skip_counters > 0 => "refused: bad key",
-            Refusal::IdempotencyKeyReused if self.plan.reuse_counters > 0 => "refused: counter reused",
-            Refusal::Rejected { .. } => "refused: rejected",
-            other => return Err(self.violation(format!("request {number} was refused: {other}"))),
-        };
-        self.coverage.note(name);
         Ok(())
     }
 

@@ -4,12 +4,17 @@
 //! A run has two halves. First faults strike, of kinds and at rates drawn from the seed, while clients write. Then
 //! everything heals, and within a bound of virtual time all replicas must be equal, and equal to the naive specification.
 //! What must hold at every moment is checked at every moment.
+//!
+//! Some of the clients have sessions: they hop between leaders and followers and carry their tokens along. What they did and saw
+//! is a history, judged in the end by the checkers in [`histories`], which read those of real processes, too.
 
 mod checkers;
 mod clients;
 mod coverage;
 mod faults;
+pub mod histories;
 mod history;
+mod lapse;
 mod ledger;
 mod network;
 mod node;
@@ -18,11 +23,13 @@ mod queue;
 mod random;
 mod settle;
 mod trace;
+mod travellers;
 mod turn;
 mod workload;
 mod world;
 
 pub use coverage::Coverage;
+pub use lapse::{Bug, Lapse};
 pub use plan::Scenario;
 
 use anabranch_engine::mutant::Planted;
@@ -36,6 +43,8 @@ pub struct Options {
     pub scenario: Scenario,
     /// The bug planted in every engine, if any.
     pub planted: Planted,
+    /// The bug planted in how nodes and clients treat tokens, if any.
+    pub lapse: Lapse,
     /// Keep what happened as text, for [`Violation::text`].
     pub keep_text: bool,
 }
@@ -44,7 +53,7 @@ impl Options {
     /// That scenario, with nothing planted.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        Self { scenario, planted: Planted::none(), keep_text: false }
+        Self { scenario, planted: Planted::none(), lapse: Lapse::none(), keep_text: false }
     }
 }
 

@@ -1,4 +1,7 @@
 //! Runs seeds until one fails. `anabranch-sim --seeds 0..1000`, or `--seed 17 --trace` for one with all that happened.
+//! `anabranch-sim check FILE…` checks histories of clients.
+
+mod command_check;
 
 use anabranch_sim::{Coverage, Options, Scenario, Violation};
 use std::io::{self, Write};
@@ -9,7 +12,8 @@ const USAGE: &str =
     "usage: anabranch-sim [--seed N | --seeds A..B] [--scenario swarm|healthy|relay] [--keep-going] [--trace]
   --seeds A..B   A to B - 1; 0..100 when nothing is said
   --keep-going   goes on after a violation
-  --trace        prints what happened before a violation";
+  --trace        prints what happened before a violation
+   or: anabranch-sim check FILE…";
 
 struct Arguments {
     seeds: Range<u64>,
@@ -18,9 +22,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let outcome = parse(std::env::args().skip(1)).map_err(|error| format!("{error}\n{USAGE}"));
+    let mut words = std::env::args().skip(1).peekable();
+    let outcome = if words.next_if(|word| word == "check").is_some() {
+        command_check::run(words)
+    } else {
+        let arguments = parse(words).map_err(|error| format!("{error}\n{USAGE}"));
+        arguments.map(|arguments| run(&arguments).unwrap_or(1))
+    };
     let code = match outcome {
-        Ok(arguments) => run(&arguments).unwrap_or(1),
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
             2

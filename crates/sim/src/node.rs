@@ -1,12 +1,16 @@
 //! One node: the real engine over a disk that can forget, and what the simulator knows of both.
 
 use crate::ledger::Ledger;
+use crate::travellers::Waiting;
 use anabranch_causality::Origin;
 use anabranch_engine::store::Read;
 use anabranch_engine::{Config, Engine};
 use anabranch_protocol::{Hello, Role};
 use anabranch_store::{Image, MemoryStore};
 use std::collections::{BTreeMap, VecDeque};
+
+/// The cluster's name.
+pub(crate) const CLUSTER: &str = "sim";
 
 /// A point of a node's work at which it can stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,14 @@ pub(crate) enum Input {
     Write { ticket: u64 },
 }
 
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Post {
+    Leader,
+    /// Passes writes on to that node.
+    Follower(usize),
+}
+
 /// A failure that was planted in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreFault {
@@ -43,6 +55,7 @@ pub(crate) enum StoreFault {
 /// A node and its disk.
 pub(crate) struct Node {
     pub(crate) name: String,
+    pub(crate) post: Post,
     pub(crate) config: Config,
     pub(crate) store: MemoryStore,
     /// `None` while it is down.
@@ -59,6 +72,8 @@ pub(crate) struct Node {
     pub(crate) ledger: Ledger,
     /// How much of the ledger is on disk.
     pub(crate) durable: usize,
+    /// How much of it there was when the digest was last compared.
+    pub(crate) compared: usize,
     pub(crate) durable_vector: anabranch_causality::VersionVector,
     /// How many records of the batch the simulator has looked at.
     pub(crate) watched: usize,
@@ -68,19 +83,36 @@ pub(crate) struct Node {
     pub(crate) images: Vec<Image>,
     /// Put the disk back to this state before the next start.
     pub(crate) roll_back: Option<Image>,
+    /// How often its disk was put back.
+    pub(crate) put_back: u32,
+    /// What waits until it has applied a token.
+    pub(crate) waiting: Vec<Waiting>,
     /// After starting, be alone for so long.
     pub(crate) alone_ms: u64,
 }
 
+fn node_name(index: usize) -> String {
+    format!("node-{index}")
+}
+
 impl Node {
-    pub(crate) fn new(index: usize, window_bytes: usize, buffer_bytes: usize) -> Self {
-        let name = format!("node-{index}");
-        let mut config = Config::new("sim", format!("region-{index}"), name.clone());
+    pub(crate) fn new(index: usize, post: Post, window_bytes: usize, buffer_bytes: usize) -> Self {
+        let name = node_name(index);
+        // Every other follower is in a region of its own.
+        let region = match post {
+            Post::Follower(leader) if index.is_multiple_of(2) => leader,
+            _ => index,
+        };
+        let mut config = Config::new(CLUSTER, format!("region-{region}"), name.clone());
         config.window_bytes = window_bytes;
         config.buffer_bytes = buffer_bytes;
+        if let Post::Follower(leader) = post {
+            (config.role, config.leader) = (Role::Follower, node_name(leader));
+        }
         let store = MemoryStore::new();
         Self {
             name,
+            post,
             config,
             images: vec![store.image()],
             store,
@@ -92,11 +124,14 @@ impl Node {
             skew_ms: 0,
             ledger: Ledger::default(),
             durable: 0,
+            compared: 0,
             durable_vector: Default::default(),
             watched: 0,
             stop_at: None,
             store_fault: StoreFault::None,
             roll_back: None,
+            put_back: 0,
+            waiting: Vec::new(),
             alone_ms: 0,
         }
     }
@@ -117,7 +152,16 @@ impl Node {
         let origin = self.engine.as_ref().map_or(Origin(0), Engine::origin);
         let (cluster, region, node) =
             (self.config.cluster.clone(), self.config.region.clone(), self.config.node.clone());
-        Hello { cluster, region, node, role: Role::Leader, origin }.encode()
+        Hello { cluster, region, node, role: self.config.role, origin }.encode()
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.post == Post::Leader
+    }
+
+    /// Its name in histories: another one each time its disk was put back.
+    pub(crate) fn label(&self) -> String {
+        format!("{}+{}", self.name, self.put_back)
     }
 
     /// The process is gone, with all that was not synced.
@@ -125,6 +169,7 @@ impl Node {
         self.engine = None;
         self.store.crash();
         self.inbox.clear();
+        self.waiting.clear();
         self.peers.clear();
         self.turn_due = false;
         self.watched = 0;

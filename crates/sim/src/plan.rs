@@ -1,7 +1,9 @@
 //! What a run is like: which faults are on and how often they strike, all drawn from the seed. Most runs have few kinds of
 //! faults, some have many: a fault that is everywhere hides what the others would find.
 
+use crate::node::Post;
 use crate::random::Random;
+use crate::travellers::TravelPlan;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,11 @@ pub enum Scenario {
 /// The drawn plan of one run. Rates are per mille, times are milliseconds; a mean of 0 means never.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) nodes: usize,
+    pub(crate) leaders: usize,
+    /// The followers, each by its leader.
+    pub(crate) followers: Vec<usize>,
+    /// Whether followers are connected to everybody, or to their leaders only.
+    pub(crate) followers_meshed: bool,
     /// How long faults strike and clients write.
     pub(crate) active_ms: u64,
     pub(crate) sessions: usize,
@@ -55,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) tick_ms: u64,
     pub(crate) window_bytes: usize,
     pub(crate) buffer_bytes: usize,
+    pub(crate) travel: TravelPlan,
 }
 
 /// A kind of fault that strikes at times.
@@ -95,9 +102,10 @@ impl Plan {
     /// The plan of that seed.
     pub(crate) fn draw(scenario: Scenario, seed: u64) -> Self {
         let mut random = Random::stream(seed, "plan");
-        let mut plan = Self::calm(&mut random);
+        let mut plan = Self::calm(&mut random, TravelPlan::draw(&mut Random::stream(seed, "travel plan")));
+        plan.add_followers(&mut Random::stream(seed, "followers"));
         match scenario {
-            Scenario::Healthy => {}
+            Scenario::Healthy => plan.relieve(),
             Scenario::Relay => plan.active_ms = 8_000,
             Scenario::Swarm => plan.add_faults(&mut random),
         }
@@ -105,13 +113,15 @@ impl Plan {
     }
 
     /// A plan without any fault.
-    fn calm(random: &mut Random) -> Self {
+    fn calm(random: &mut Random, travel: TravelPlan) -> Self {
         let low = random.pick(&[1, 5, 20, 40]);
         Self {
-            nodes: 3,
+            leaders: 3,
+            followers: Vec::new(),
+            followers_meshed: true,
             active_ms: random.range(6_000, 25_000),
             sessions: random.range(2, 9) as usize,
-            operations: random.range(60, 400) as usize,
+            operations: random.range(60, 360) as usize,
             think_ms: random.pick(&[30, 80, 150, 300]),
             keys: random.pick(&[1, 3, 8]),
             keyless: random.pick(&[0, 200, 500, 1000]),
@@ -145,7 +155,45 @@ impl Plan {
             tick_ms: random.pick(&[100, 250]),
             window_bytes: 4 << 20,
             buffer_bytes: 16 << 20,
+            travel,
         }
+    }
+
+    /// Nobody is so busy that what was sent long ago still waits to be heard.
+    fn relieve(&mut self) {
+        if self.is_overloaded() {
+            self.turn_inputs = 4;
+        }
+    }
+
+    /// Whether messages may wait for long before a busy node.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        self.turn_inputs == 1 && self.turn_ms > 2
+    }
+
+    /// How long two messages, one after the other, may be under way together, if that can be told.
+    pub(crate) fn longest_under_way(&self) -> Option<u64> {
+        let calm = self.slow_link == 0 && self.reordering == 0 && !self.is_overloaded();
+        calm.then_some(2 * (self.delay_ms.1 + 10 * self.turn_ms))
+    }
+
+    fn add_followers(&mut self, random: &mut Random) {
+        let count = random.pick(&[0, 0, 0, 1, 2]);
+        self.followers = (0..count).map(|_| random.below(self.leaders)).collect();
+        self.followers_meshed = random.chance(500);
+    }
+
+    /// What each node does.
+    pub(crate) fn posts(&self) -> impl Iterator<Item = Post> {
+        let leaders = (0..self.leaders).map(|_| Post::Leader);
+        leaders.chain(self.followers.iter().map(|leader| Post::Follower(*leader)))
+    }
+
+    /// Whether two nodes know each other.
+    pub(crate) fn are_peers(&self, a: usize, b: usize) -> bool {
+        let leader_of = |node: usize| node.checked_sub(self.leaders).map(|follower| self.followers[follower]);
+        let (of_a, of_b) = (leader_of(a), leader_of(b));
+        self.followers_meshed || (of_a, of_b) == (None, None) || of_a == Some(b) || of_b == Some(a)
     }
 
     fn add_faults(&mut self, random: &mut Random) {

@@ -1,5 +1,6 @@
 //! Events in virtual time.
 
+use crate::travellers::Travel;
 use anabranch_engine::{Refusal, Written};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,8 @@ pub(crate) enum Event {
     Answer { ticket: u64, answer: Box<Result<Written, Refusal>> },
     /// A client has waited long enough.
     Timeout { request: usize, attempt: u32 },
+    /// Something of clients with sessions.
+    Travel(Travel),
 }
 
 /// What is to happen, in the order of time; at one time, in the order in which it was decided.

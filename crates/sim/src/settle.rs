@@ -78,7 +78,7 @@ impl World {
         let mut silent_since = None;
         loop {
             self.run_until(self.now + LOOK_MS)?;
-            if !self.clients.is_quiet() {
+            if !(self.clients.is_quiet() && self.travellers.is_quiet()) {
                 continue;
             }
             let since = *silent_since.get_or_insert(self.now);
@@ -120,6 +120,7 @@ impl World {
             self.count(node);
         }
         self.check_statistics()?;
+        self.check_sessions()?;
         self.count_mutual();
         self.coverage.add("transactions", self.history.len() as u64);
         self.coverage.add("transactions excused", self.history.dots().filter(|(_, excused)| *excused).count() as u64);

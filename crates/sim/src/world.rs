@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::queue::{Event, Queue};
 use crate::random::Random;
 use crate::trace::Trace;
+use crate::travellers::Travellers;
 use crate::{Options, Violation};
 use anabranch_causality::{Dot, Origin};
 use anabranch_engine::{Engine, Time};
@@ -33,8 +34,11 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
     pub(crate) clients: Clients,
+    pub(crate) travellers: Travellers,
     pub(crate) history: History,
     pub(crate) digests: Digests,
+    /// When each transaction came to its leader's disk.
+    pub(crate) written: Vec<(u64, Dot)>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) trace: Trace,
     pub(crate) coverage: Coverage,
@@ -52,17 +56,19 @@ impl World {
     /// The world of a seed, before anything happens.
     pub(crate) fn new(seed: u64, options: Options) -> Self {
         let plan = Plan::draw(options.scenario, seed);
-        let node = |index| Node::new(index, plan.window_bytes, plan.buffer_bytes);
+        let node = |(index, post)| Node::new(index, post, plan.window_bytes, plan.buffer_bytes);
         Self {
             seed,
             options,
             now: 0,
             queue: Queue::default(),
-            nodes: (0..plan.nodes).map(node).collect(),
+            nodes: plan.posts().enumerate().map(node).collect(),
             network: Network::new(Random::stream(seed, "network")),
             clients: Clients::new(Random::stream(seed, "clients")),
+            travellers: Travellers::new(Random::stream(seed, "travellers")),
             history: History::default(),
             digests: Digests::default(),
+            written: Vec::new(),
             registry: Arc::new(Registry::builtin()),
             trace: Trace::new(options.keep_text),
             coverage: Coverage::default(),
@@ -88,11 +94,15 @@ impl World {
 
     /// Lets everything begin.
     pub(crate) fn begin(&mut self) -> Checked {
+        self.trace.line(0, || format!("{:?}", self.plan));
         for node in 0..self.nodes.len() {
             self.start(node)?;
         }
         for a in 0..self.nodes.len() {
             for b in a + 1..self.nodes.len() {
+                if !self.plan.are_peers(a, b) {
+                    continue;
+                }
                 let late = self.network.random.chance(self.plan.late_dial);
                 let when = if late { self.network.random.range(500, 6_000) } else { 0 };
                 self.queue.at(when, Event::Dial { a, b });
@@ -105,6 +115,7 @@ impl World {
             }
         }
         self.start_clients();
+        self.start_travellers();
         if !self.plan.faults.is_empty() {
             let first = self.faults.spread(self.plan.fault_ms);
             self.queue.at(first, Event::Fault);
@@ -153,6 +164,7 @@ impl World {
             Event::Arrive { node, ticket } => self.arrive(node, ticket),
             Event::Answer { ticket, answer } => self.answer(ticket, &answer),
             Event::Timeout { request, attempt } => self.timeout(request, attempt),
+            Event::Travel(travel) => self.travel(travel)?,
         }
         Ok(())
     }
@@ -167,6 +179,7 @@ impl World {
         let image = self.nodes[node].roll_back.take();
         let rolled_back = image.is_some();
         if let Some(image) = image {
+            self.nodes[node].put_back += 1;
             self.nodes[node].store.roll_back(image);
         }
         let loaded = Ledger::load(&self.nodes[node].store, &mut self.history);
@@ -178,6 +191,7 @@ impl World {
             return Err(self.violation(what));
         }
         self.nodes[node].durable = ledger.len();
+        self.nodes[node].compared = ledger.len();
         self.nodes[node].durable_vector = ledger.vector.clone();
         self.nodes[node].ledger = ledger;
         self.excuse(&before[..durable]);
@@ -200,13 +214,27 @@ impl World {
             Ok(engine) => found.engine = Some(engine),
             Err(error) => return Err(self.violation(format!("node {node} does not open: {error}"))),
         }
+        self.expect_peers(node);
+        let found = &mut self.nodes[node];
         found.life += 1;
         found.watched = 0;
         let life = found.life;
+        let label = found.label();
+        self.travellers.record.origins.insert(origin, label);
         self.coverage.note("starts");
         self.trace.line(self.now, || format!("{node} starts as {origin}"));
         self.queue.at(self.now, Event::Tick { node, life });
         self.check_opened(node)
+    }
+
+    /// A node is told who else belongs to the cluster.
+    fn expect_peers(&mut self, node: usize) {
+        let time = self.time(node);
+        let peers = (0..self.nodes.len()).filter(|peer| *peer != node && self.plan.are_peers(node, *peer));
+        let named = |peer: usize| (self.nodes[peer].name.clone(), self.nodes[peer].config.region.clone());
+        let peers: Vec<(String, String)> = peers.map(named).collect();
+        let Some(engine) = &mut self.nodes[node].engine else { return };
+        peers.iter().for_each(|(name, region)| engine.expect(time, name, Some(region)));
     }
 
     /// What no disk holds any more after disks were put back cannot be asked of anyone.

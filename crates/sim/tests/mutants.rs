@@ -1,41 +1,74 @@
-//! Every planted bug must be caught, within a few hundred seeds: this is how we know that the checkers bite.
+//! Every planted bug must be caught, within a few hundred seeds: this is how we know that the checkers bite. The name of each
+//! test begins with `mutant`, so that one word on the command line runs them all.
 #![cfg(feature = "mutants")]
 
 use anabranch_engine::mutant::{Mutant, Planted};
-use anabranch_sim::{Options, Scenario};
+use anabranch_sim::{Bug, Lapse, Options, Scenario, Violation};
 use std::io::Write;
 
 const MOST_SEEDS: u64 = 300;
 
-fn is_caught(mutant: Mutant) {
-    let options = Options { planted: Planted::bug(mutant), ..Options::new(Scenario::Swarm) };
+/// The first violation with the bug planted.
+fn caught(name: &str, options: Options) -> Violation {
     let caught = (0..MOST_SEEDS).find_map(|seed| anabranch_sim::run(seed, options).err());
-    let violation = caught.unwrap_or_else(|| panic!("{mutant:?} was not caught within {MOST_SEEDS} seeds"));
-    let shown = format!("{mutant:?}: caught after {} seeds: {}\n", violation.seed + 1, violation.what);
+    let violation = caught.unwrap_or_else(|| panic!("{name} was not caught within {MOST_SEEDS} seeds"));
+    let shown = format!("{name}: caught after {} seeds: {}\n", violation.seed + 1, violation.what);
     std::io::stderr().write_all(shown.as_bytes()).expect("stderr");
+    violation
+}
+
+fn is_caught(mutant: Mutant) {
+    caught(&format!("{mutant:?}"), Options { planted: Planted::bug(mutant), ..Options::new(Scenario::Swarm) });
+}
+
+/// What is caught breaks one of these rules for sessions.
+fn breaks(bug: Bug, rules: &[&str]) {
+    let options = Options { lapse: Lapse::planted(bug), ..Options::new(Scenario::Swarm) };
+    let violation = caught(&format!("{bug:?}"), options);
+    assert!(rules.iter().any(|rule| violation.what.starts_with(&format!("{rule}: "))), "{violation}");
 }
 
 #[test]
-fn reused_sequence_numbers() {
+fn mutant_reused_sequence_numbers() {
     is_caught(Mutant::ReuseSequence);
 }
 
 #[test]
-fn transactions_applied_twice() {
+fn mutant_transactions_applied_twice() {
     is_caught(Mutant::ApplyTwice);
 }
 
 #[test]
-fn replies_before_the_disk() {
+fn mutant_replies_before_the_disk() {
     is_caught(Mutant::ReplyBeforeSync);
 }
 
 #[test]
-fn dependencies_ignored() {
+fn mutant_dependencies_ignored() {
     is_caught(Mutant::IgnoreDependencies);
 }
 
 #[test]
-fn supersessions_lost() {
+fn mutant_supersessions_lost() {
     is_caught(Mutant::LoseSupersession);
+}
+
+#[test]
+fn mutant_reads_that_do_not_wait_for_tokens() {
+    breaks(Bug::ReadsDoNotWait, &["token", "read your writes", "monotonic reads"]);
+}
+
+#[test]
+fn mutant_writes_that_do_not_wait_for_tokens() {
+    breaks(Bug::WritesDoNotWait, &["monotonic writes", "writes follow reads", "causal"]);
+}
+
+#[test]
+fn mutant_answers_whose_tokens_lack_what_they_show() {
+    breaks(Bug::TokensLackWhatWasShown, &["monotonic reads", "writes follow reads", "causal"]);
+}
+
+#[test]
+fn mutant_attempts_that_leave_the_token_out() {
+    breaks(Bug::AskedAgainWithoutToken, &["token", "monotonic writes", "writes follow reads", "causal"]);
 }

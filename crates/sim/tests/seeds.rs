@@ -1,19 +1,48 @@
 //! The seeds that run with every `cargo test`.
 
-use anabranch_sim::{Options, Scenario};
+use anabranch_sim::{Coverage, Options, Scenario};
 use std::ops::Range;
 
-fn run(scenario: Scenario, seeds: Range<u64>) {
+fn run(scenario: Scenario, seeds: Range<u64>) -> Coverage {
+    let mut coverage = Coverage::default();
     for seed in seeds {
-        if let Err(violation) = anabranch_sim::run(seed, Options::new(scenario)) {
-            panic!("{violation}");
+        match anabranch_sim::run(seed, Options::new(scenario)) {
+            Ok(report) => coverage.join(&report.coverage),
+            Err(violation) => panic!("{violation}"),
         }
     }
+    coverage
 }
+
+/// What sessions must run into, so that their guarantees mean something.
+const SITUATIONS: [&str; 19] = [
+    "calls without effect: token not reached",
+    "eventual reads that lacked own writes",
+    "eventual reads that went back in time",
+    "hops",
+    "reads at followers",
+    "reads at leaders",
+    "reads hedged",
+    "reads wait for a token",
+    "refused: no leader",
+    "refused: stale",
+    "refused: token not reached",
+    "sessions given up",
+    "sessions saved and restored",
+    "tokens handed over",
+    "unknown writes asked for again",
+    "waits that reached the token",
+    "writes of which nobody knows",
+    "writes passed on",
+    "writes wait for a token",
+];
 
 #[test]
 fn the_first_five_hundred_seeds() {
-    run(Scenario::Swarm, 0..500);
+    let coverage = run(Scenario::Swarm, 0..500);
+    for situation in SITUATIONS {
+        assert!(coverage.get(situation) > 0, "never: {situation}");
+    }
 }
 
 #[test]
