@@ -63,12 +63,12 @@ impl Engine {
         let (effects, incomplete) = self.prepare(store, operation, &write.changes)?;
         let transaction = self.sequence(time, next, operation, effects);
         let bytes = transaction.encode();
-        debug_assert_eq!(Transaction::decode(&bytes).as_ref(), Ok(&transaction), "what is logged can be read");
         if bytes.len() > transaction::MAX_BYTES {
             let most = transaction::MAX_BYTES;
             let what = format!("the transaction would have {} bytes, at most {most} are allowed", bytes.len());
             return Err(Refusal::TooLarge(what).into());
         }
+        debug_assert_eq!(Transaction::decode(&bytes).as_ref(), Ok(&transaction), "what is logged can be read");
         self.clock.issue(time.wall_ms);
         self.own_seq = next.seq;
         self.changed = Default::default();

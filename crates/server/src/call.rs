@@ -1,22 +1,23 @@
 //! One request to `/v1`, as handlers look at it.
 
+mod passing;
+
 use crate::acknowledge;
 use crate::app::App;
 use crate::forward::{self, Unanswered, no_leader};
 use crate::headers;
 use crate::path::{self, Query};
-use crate::problem::{Code, Elsewhere, Problem};
+use crate::problem::{Code, Problem};
 use crate::reach::{NotReached, Reached, Wish, reach};
 use anabranch::{AckLevel, Context, Dot, SessionId, Token, VersionVector, View, WaitError};
-use anabranch_protocol::{Answer, Ask, Http, Reply, Request};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::http::StatusCode;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use passing::passed_back;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -187,25 +188,6 @@ impl Call {
         }
     }
 
-    /// The request as it is passed on to another node. What it says of a write was checked before.
-    fn request(&self, app: &App, writes: bool) -> Request {
-        let query = self.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
-        let mut headers = vec![pair(&headers::REQUEST_ID, self.id.as_bytes())];
-        if !self.token.is_empty() {
-            headers.push(pair(&headers::TOKEN, self.token.encode(&app.database.names().cluster).as_bytes()));
-        }
-        let of_write = headers::OF_WRITES.iter().filter(|_| writes);
-        headers.extend(of_write.filter_map(|name| Some(pair(name, self.headers.get(name)?.as_bytes()))));
-        let http = Http {
-            method: self.method.clone(),
-            target: format!("{}{query}", self.path),
-            headers,
-            body: self.body.get().map(|body| body.to_vec()).unwrap_or_default(),
-        };
-        let (token, ask) = (self.token.clone(), Ask::Http(http));
-        Request { id: 0, token, wait_ms: 0, forward: false, max_lag_ms: None, ask }
-    }
-
     /// The body as strict JSON, nested at most `depth` deep. Everything else must have been looked at before.
     pub(crate) async fn json(&self, app: &App, body: Body, depth: usize) -> Result<Value, Problem> {
         check_type(&self.headers)?;
@@ -214,30 +196,6 @@ impl Call {
         let bytes = self.body.get_or_init(|| bytes);
         crate::json::parse(bytes, depth).map_err(|error| Problem::bad_request(error.to_string()))
     }
-}
-
-fn pair(name: &HeaderName, value: &[u8]) -> (String, Vec<u8>) {
-    (name.as_str().to_owned(), value.to_vec())
-}
-
-/// Another node's answer, which stands instead of one from here.
-fn passed_back(reply: Reply) -> Problem {
-    let answered = match reply.answer {
-        Answer::Http { status, headers, body } => elsewhere(status, headers, body),
-        // It was too much for that node, say: it is not done.
-        Answer::Problem(problem) => Problem::from_native(&problem),
-        _ => None,
-    };
-    answered.unwrap_or_else(|| no_leader(&reply.by, Unanswered::Unknown))
-}
-
-fn elsewhere(status: u16, headers: Vec<(String, Vec<u8>)>, body: Vec<u8>) -> Option<Problem> {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&value).ok()?);
-    }
-    let status = StatusCode::from_u16(status).ok()?;
-    Some(Problem::answered(Elsewhere { status, headers: map, body: body.into() }))
 }
 
 /// Why waiting for a token ended without.

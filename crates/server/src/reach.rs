@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// What passing a request on takes beside the round trip, at most.
 const MARGIN: Duration = Duration::from_millis(50);
 
+/// How long to wait after hearing that members have more, before looking again: many may look, and acknowledgements come in
+/// bursts.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// Where a request is answered.
 pub(crate) enum Reached {
     Here(Arc<View>),
@@ -109,6 +113,7 @@ async fn elsewhere(app: &App, wish: Wish<'_>, passed_over: &BTreeSet<String>) ->
             // The database is closed, which the other wait tells.
             std::future::pending::<()>().await;
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -1,15 +1,22 @@
 //! Black-box tests of a node: over HTTP, and as a process would use it.
 
+mod acknowledgements;
 mod collections;
 mod connections;
 mod counters;
+mod followers;
+mod forwarding;
 mod headers;
 mod idempotency;
 mod inputs;
+mod lag;
+mod native;
 mod node;
 mod operations;
 mod registers;
 mod replication;
 mod sets;
+mod streams;
 mod support;
+mod tokens;
 mod transactions;

@@ -1,5 +1,6 @@
 //! A node in this process and a client that speaks plain HTTP/1.1.
 
+pub(crate) mod ask;
 pub(crate) mod cluster;
 pub(crate) mod wire;
 

@@ -1,4 +1,6 @@
 //! Several nodes in this process, with certificates of one authority, and links between them.
+//!
+//! Of two nodes, the one with the smaller name had better dial: the other would wait a while before it does.
 
 use super::{Answer, send};
 use anabranch::transport::{CertificateAuthority, LinkProfile, WanLink};
@@ -109,10 +111,6 @@ impl Running<'_> {
 
     pub(crate) fn put(&self, path: &str, body: &str) -> Answer {
         self.send("PUT", path, &[], body)
-    }
-
-    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
-        self.send("POST", path, &[], body)
     }
 
     pub(crate) fn declare(&self, name: &str, resolver: &str) -> Answer {

@@ -2,9 +2,8 @@
 
 use super::cluster::{Cluster, Running};
 use anabranch::transport::{Connection, Endpoint, FrameReceiver, FrameSender, Identity, Limits};
-use anabranch::{Origin, ShardId, Token, VersionVector};
-use anabranch_protocol::{Answer, Ask, Assembly, Heartbeat, Hello, Message, Part, Reply, Request, Role, parts};
-use serde_json::Value;
+use anabranch::{Origin, ShardId, VersionVector};
+use anabranch_protocol::{Answer, Assembly, Heartbeat, Hello, Message, Part, Reply, Request, Role, parts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,19 +28,6 @@ pub(crate) struct Stream<'c> {
     pub(crate) node: Hello,
     assemblies: BTreeMap<u64, Assembly>,
     last_id: u64,
-}
-
-/// A request that waits a second for what it needs.
-pub(crate) fn request(ask: Ask) -> Request {
-    Request { id: 0, token: Token::new(), wait_ms: 1_000, forward: true, max_lag_ms: None, ask }
-}
-
-/// The problem that a reply is, checked; with its further members.
-pub(crate) fn problem(reply: &Reply, code: &str) -> Value {
-    let Answer::Problem(problem) = &reply.answer else { panic!("no problem: {reply:?}") };
-    assert_eq!(problem.code, code, "{problem:?}");
-    assert!(!problem.detail.is_empty());
-    if problem.more.is_empty() { Value::Null } else { serde_json::from_str(&problem.more).expect("JSON") }
 }
 
 impl<'c> Wire<'c> {
@@ -78,8 +64,13 @@ impl<'c> Wire<'c> {
     }
 
     pub(crate) fn open(&self, role: Role) -> Stream<'c> {
+        self.try_open(role).expect("a hello")
+    }
+
+    /// `None` when the node does not want the stream.
+    pub(crate) fn try_open(&self, role: Role) -> Option<Stream<'c>> {
         self.runtime.block_on(async {
-            let (sender, receiver) = self.connection.open().await.expect("a stream");
+            let (sender, receiver) = self.connection.open().await.ok()?;
             self.greet(sender, receiver, role).await
         })
     }
@@ -89,16 +80,15 @@ impl<'c> Wire<'c> {
         self.runtime.block_on(async {
             let accepted = tokio::time::timeout(PATIENCE, self.connection.accept_stream()).await.expect("in time");
             let (sender, receiver) = accepted.expect("a stream");
-            self.greet(sender, receiver, Role::Leader).await
+            self.greet(sender, receiver, Role::Leader).await.expect("a hello")
         })
     }
 
-    async fn greet(&self, mut sender: FrameSender, mut receiver: FrameReceiver, role: Role) -> Stream<'c> {
+    async fn greet(&self, mut sender: FrameSender, mut receiver: FrameReceiver, role: Role) -> Option<Stream<'c>> {
         let origin = if role == Role::Client { Origin(0) } else { Origin(0xfa4e) };
-        sender.send(&Hello { role, origin, ..self.hello.clone() }.encode()).await.expect("sent");
-        let frame = receiver.recv().await.expect("a hello").expect("a hello");
-        let node = Hello::decode(&frame).expect("a hello");
-        Stream { runtime: self.runtime, sender, receiver, node, assemblies: BTreeMap::new(), last_id: 0 }
+        sender.send(&Hello { role, origin, ..self.hello.clone() }.encode()).await.ok()?;
+        let node = Hello::decode(&receiver.recv().await.ok()??).expect("a hello");
+        Some(Stream { runtime: self.runtime, sender, receiver, node, assemblies: BTreeMap::new(), last_id: 0 })
     }
 }
 
