@@ -192,8 +192,8 @@ impl Database {
         let region = self.names().region.clone();
         let mut members = self.inner.published.members();
         let refusal = |members: &Members| {
-            let regions = driver::holding_regions(members, &region, dot).into_iter().collect();
-            NotAcknowledged { regions }
+            let regions = driver::holding_regions(members, &region, dot);
+            NotAcknowledged { regions: regions.into_iter().map(str::to_owned).collect() }
         };
         if driver::suffices(level, &members.borrow(), &region, dot) {
             return Ok(());
@@ -275,15 +275,17 @@ impl Database {
         Ok(result)
     }
 
-    /// As [`Database::apply`]; an operation that takes away more rows than one transaction may name takes several.
-    pub(crate) fn apply_whole(&self, write: Write) -> Result<Written, WriteError> {
+    /// As [`Database::apply`]; an operation that takes away more rows than one transaction may name takes several. Returns
+    /// the first, and the last one's dot.
+    pub(crate) fn apply_whole(&self, write: Write) -> Result<(Written, Dot), WriteError> {
         let first = self.apply(write.clone())?;
         let removes = |change: &Change| matches!(change, Change::Operate { operation, .. } if operation.only_removes());
-        let mut more = first.incomplete && write.changes.iter().all(removes);
+        let (mut last, mut more) = (first.dot, first.incomplete && write.changes.iter().all(removes));
         while more {
-            more = self.apply(Write { key: None, ..write.clone() })?.incomplete;
+            let written = self.apply(Write { key: None, ..write.clone() })?;
+            (last, more) = (written.dot, written.incomplete);
         }
-        Ok(first)
+        Ok((first, last))
     }
 
     /// Writes, and waits until it is on disk.

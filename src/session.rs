@@ -164,10 +164,21 @@ impl Session {
         let tx = Tx::new(self.database.clone());
         let result = build(&tx)?;
         let key = Some((self.id(), begun.counter));
-        let written = self.database.apply_whole(Write { changes: tx.into_changes(), key })?;
+        let applied = self.database.apply_whole(Write { changes: tx.into_changes(), key });
         let token = self.database.view().token();
-        self.lock().note_written(written.dot, &begun.token, &token, false);
-        Ok((result, written))
+        match applied {
+            Ok((written, last)) => {
+                self.lock().note_written(last, &begun.token, &token, false);
+                Ok((result, written))
+            }
+            Err(error) => {
+                if matches!(error, WriteError::Refused(_)) {
+                    // A refusal shows something too: that a sum is at its end, that there is such a collection.
+                    self.lock().note_read(&begun.token, &token);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// A panic of another thread leaves the state whole: each change to it is one call.

@@ -55,7 +55,7 @@ impl Handle {
     fn apply(&self, key: &str, operation: Operation, context: Option<Context>) -> Result<Written, WriteError> {
         let (collection, key, kind) = (self.name.clone(), key.to_owned(), self.kind);
         let change = Change::Operate { collection, kind, key, operation, context };
-        self.database.apply_whole(Write { changes: vec![change], key: None })
+        self.database.apply_whole(Write { changes: vec![change], key: None }).map(|(first, _)| first)
     }
 }
 

@@ -94,9 +94,9 @@ pub(crate) fn is_follower(member: &Member, own_region: &str) -> bool {
 }
 
 /// The regions where a transaction is known to be on disk, the own one included.
-pub(crate) fn holding_regions(members: &Members, own_region: &str, dot: Dot) -> BTreeSet<String> {
-    let others = members.holding(dot).map(|(_, member)| member.region.clone());
-    others.filter(|region| !region.is_empty()).chain([own_region.to_owned()]).collect()
+pub(crate) fn holding_regions<'a>(members: &'a Members, own_region: &'a str, dot: Dot) -> BTreeSet<&'a str> {
+    let others = members.holding(dot).map(|(_, member)| &*member.region);
+    others.filter(|region| !region.is_empty()).chain([own_region]).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ const GATHER: Duration = Duration::from_micros(50);
 /// What is called with the answer to a write, on the writer thread: it must be quick.
 pub(crate) type Done = Box<dyn FnOnce(Result<Written, WriteError>) + Send>;
 
+/// What is called with the status, likewise.
+pub(crate) type StatusDone = Box<dyn FnOnce(Status) + Send>;
+
 /// Tells one connection to a peer from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
@@ -56,7 +59,7 @@ pub(crate) enum Command {
         permit: tokio::sync::OwnedSemaphorePermit,
     },
     Status {
-        done: Box<dyn FnOnce(Status) + Send>,
+        done: StatusDone,
     },
     Adopt {
         cluster: String,

@@ -4,7 +4,7 @@ use super::clock::{now, random_origin};
 use super::members::Members;
 use super::metrics::Metrics;
 use super::published::Published;
-use super::queue::{Command, ConnectionId, Done, Outbox, Queue};
+use super::queue::{Command, ConnectionId, Done, Outbox, Queue, StatusDone};
 use crate::error::{OpenError, WriteError};
 use crate::view::View;
 use anabranch_engine::mutant::Planted;
@@ -42,6 +42,8 @@ pub(crate) struct Writer<S: Store> {
     metrics: Arc<Metrics>,
     tickets: BTreeMap<u64, Done>,
     next_ticket: u64,
+    /// Who waits for the status at the end of this turn.
+    asked: Vec<StatusDone>,
     connections: BTreeMap<String, (ConnectionId, Outbox)>,
     members: Members,
     /// Of what the engine says of members, what was published last; `None` when something else has changed.
@@ -74,6 +76,7 @@ pub(crate) fn open<S: Store + 'static>(
         metrics: metrics.clone(),
         tickets: BTreeMap::new(),
         next_ticket: 0,
+        asked: Vec::new(),
         connections: BTreeMap::new(),
         members: Members::default(),
         acks_version: None,
@@ -170,9 +173,8 @@ impl<S: Store> Writer<S> {
                 return Err(self.stop(clean));
             }
             if let Command::Status { done } = command {
-                // A status speaks of what is on disk.
-                self.cycle()?;
-                done(self.status());
+                // It speaks of what is on disk, but is no reason to go there: else whoever asks often makes small batches.
+                self.asked.push(done);
                 continue;
             }
             if let Err(error) = self.handle(command) {
@@ -182,7 +184,19 @@ impl<S: Store> Writer<S> {
                 self.cycle()?;
             }
         }
-        self.cycle()
+        self.cycle()?;
+        self.tell_status();
+        Ok(())
+    }
+
+    fn tell_status(&mut self) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let status = self.status();
+        for done in std::mem::take(&mut self.asked) {
+            done(status.clone());
+        }
     }
 
     fn stop(&mut self, clean: bool) -> End {
@@ -193,6 +207,7 @@ impl<S: Store> Writer<S> {
                     return end;
                 }
             }
+            self.tell_status();
         }
         for (_, done) in std::mem::take(&mut self.tickets) {
             done(Err(WriteError::Closed));
@@ -205,8 +220,11 @@ impl<S: Store> Writer<S> {
         match command {
             Command::Write { write, done } => return self.write(time, &write, done),
             Command::Connected { peer, region, role, origin, id, outbox } => {
-                self.engine.handle_connected(time, &peer, &region, role, origin);
-                self.connections.insert(peer, (id, outbox));
+                // Of two that were made at the same moment the later stays, in whichever order they get here.
+                if self.connections.get(&peer).is_none_or(|(current, _)| *current < id) {
+                    self.engine.handle_connected(time, &peer, &region, role, origin);
+                    self.connections.insert(peer, (id, outbox));
+                }
             }
             Command::Member { peer, region, expected } => {
                 self.members.expect(&peer, region.as_deref());
@@ -355,7 +373,7 @@ impl<S: Store> Writer<S> {
         self.full_until_ms = now().mono_ms + FULL_PAUSE_MS;
         let origin = random_origin().map_err(|error| End::Failed(StoreError::corrupt(error.to_string())))?;
         let (config, registry) = (self.config.clone(), self.registry.clone());
-        self.past = self.counters();
+        self.past = self.in_all(self.engine.status(now()).counters);
         // The new engine counts its catalog's versions anew.
         self.catalog_version = u64::MAX;
         self.engine = Engine::open(config, registry, &self.store, origin, Planted::none()).map_err(End::Failed)?;
@@ -366,8 +384,9 @@ impl<S: Store> Writer<S> {
         Ok(())
     }
 
-    fn counters(&self) -> Counters {
-        let (past, now) = (self.past, self.engine.status(now()).counters);
+    /// With those of the engines before this one.
+    fn in_all(&self, now: Counters) -> Counters {
+        let past = self.past;
         Counters {
             applied: past.applied + now.applied,
             sent: past.sent + now.sent,
@@ -381,7 +400,8 @@ impl<S: Store> Writer<S> {
     }
 
     fn status(&self) -> anabranch_engine::Status {
-        anabranch_engine::Status { counters: self.counters(), ..self.engine.status(now()) }
+        let status = self.engine.status(now());
+        anabranch_engine::Status { counters: self.in_all(status.counters), ..status }
     }
 }
 
@@ -391,5 +411,34 @@ fn report(alarm: &Alarm) {
             tracing::error!("{alarm}");
         }
         Alarm::StampAhead { .. } | Alarm::ClockSkew { .. } => tracing::warn!("{alarm}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anabranch_causality::Origin;
+    use anabranch_engine::Role;
+    use anabranch_store::MemoryStore;
+
+    #[test]
+    fn of_two_connections_the_later_stays_in_whichever_order_they_get_here() {
+        let config = Config::new("shop", "eu", "eu");
+        let opened = open(MemoryStore::new(), config, Arc::new(Registry::builtin())).expect("a database");
+        let push = |command| opened.queue.push(command).expect("open");
+        let connect = |id| {
+            let (outbox, messages) = tokio::sync::mpsc::channel(16);
+            let (peer, region, id) = ("us".to_owned(), "us".to_owned(), ConnectionId(id));
+            push(Command::Connected { peer, region, role: Role::Leader, origin: Origin(7), id, outbox });
+            messages
+        };
+        let (mut later, mut earlier) = (connect(2), connect(1));
+        push(Command::Disconnected { peer: "us".to_owned(), id: ConnectionId(1) });
+        let (sender, told) = std::sync::mpsc::sync_channel(1);
+        push(Command::Status { done: Box::new(move |status| sender.send(status).expect("somebody waits")) });
+        assert!(told.recv().expect("a status").peers[0].connected);
+        assert!(later.try_recv().is_ok() && earlier.blocking_recv().is_none());
+        push(Command::Stop { clean: true });
+        opened.thread.join().expect("it ends");
     }
 }

@@ -126,6 +126,12 @@ async fn serve(
     };
     let (outbox, messages) = mpsc::channel(OUTBOX);
     let Hello { region, role, origin, .. } = hello;
+    if by_address {
+        // Only now it has a name: from here on it is missed when it is away.
+        let met = Command::Member { peer: peer.clone(), region: Some(region.clone()), expected: true };
+        // The next command notices that the database is closed.
+        let _ = shared.database.queue().push(met);
+    }
     let connected = Command::Connected { peer: peer.clone(), region, role, origin, id, outbox };
     if shared.database.queue().push(connected).is_ok() {
         tracing::info!(peer, "connected");

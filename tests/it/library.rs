@@ -54,6 +54,35 @@ fn a_set_of_more_members_than_one_transaction_may_name_is_cleared_whole() {
 }
 
 #[test]
+fn asking_for_the_status_makes_no_batch_smaller() {
+    let (_dir, db) = scratch();
+    let write = |done: Box<dyn FnOnce() + Send>| {
+        let (collection, kind, key) = ("likes".to_owned(), anabranch::Kind::G_COUNTER, "p".to_owned());
+        let operation = anabranch::Operation::Add(1);
+        let change = anabranch::Change::Operate { collection, kind, key, operation, context: None };
+        db.submit(anabranch::Write { changes: vec![change], key: None }, move |_| done());
+    };
+    // Its answer holds the writer up, while writes and questions arrive in turns.
+    let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+    write(Box::new(move || waiting.recv().expect("a sign")));
+    let commits = || db.metrics().commits.load(std::sync::atomic::Ordering::Relaxed);
+    let before = commits();
+    let mut questions = Vec::new();
+    for _ in 0..50 {
+        write(Box::new(|| {}));
+        let mut question = Box::pin(db.status_async());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(question.as_mut().poll(&mut context).is_pending());
+        questions.push(question);
+    }
+    go_on.send(()).expect("the writer waits");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let told = questions.into_iter().map(|question| runtime.block_on(question).expect("a status"));
+    assert_eq!(told.last().expect("the last").log_transactions, 51, "it knows what was asked for before it");
+    assert!(commits() - before <= 3, "{} commits for 51 writes that waited together", commits() - before);
+}
+
+#[test]
 fn a_collection_has_one_kind() {
     let (_dir, db) = scratch();
     db.cart("things").expect("carts").add("k", "x", 1).expect("a write");

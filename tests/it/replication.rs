@@ -57,3 +57,20 @@ fn an_app_that_worked_offline_syncs_with_a_server() {
     assert_eq!(likes.get("online"), Ok(4));
     assert_eq!(server.db.pn_counter("likes").expect("likes").get("offline"), Ok(3));
 }
+
+#[test]
+fn an_app_that_has_lost_its_server_knows_that_what_it_shows_grows_old() {
+    let cluster = Cluster::new("shop");
+    let server = cluster.join(Database::builder().open_in_memory().expect("a database"), "server");
+    server.network.add_peer(anabranch::PeerConfig { node: Some("app".to_owned()), ..Default::default() });
+    let app = Database::builder().open_in_memory().expect("a database");
+    let addr = server.network.local_addr().to_string();
+    let _sync = app.sync(&addr, cluster.identity("app")).bind(crate::support::any_port()).start().expect("syncing");
+    let behind = || app.status().expect("a status").behind_ms;
+    let peers = || app.status().expect("a status").peers;
+    eventually("it is as fresh as its server", || !peers().is_empty() && behind().is_some_and(|behind| behind < 1_000));
+    drop(server);
+    eventually("the connection is given up", || peers().iter().all(|peer| !peer.connected));
+    eventually("what it shows grows old", || behind().is_some_and(|behind| behind > 1_000));
+    assert!(peers().iter().any(|peer| peer.name == "server" && peer.lag_ms > 1_000));
+}

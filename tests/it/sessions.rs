@@ -110,3 +110,31 @@ fn a_saved_session_goes_on_elsewhere_with_its_counter() {
     moved.write(|tx| likes_b.in_tx(tx).add("p", 1)).expect("a write");
     assert_eq!((moved.counter(), likes_b.get("p")), (2, Ok(2)));
 }
+
+#[test]
+fn a_session_carries_all_that_a_clearing_took() {
+    let db = Database::builder().names("shop", "eu", "eu").open_in_memory().expect("a database");
+    let tags = db.or_set("tags").expect("tags");
+    for chunk in (0..12_000i64).collect::<Vec<_>>().chunks(1_000) {
+        db.write(|tx| chunk.iter().try_for_each(|n| tags.in_tx(tx).add("k", *n))).expect("a write");
+    }
+    let session = db.session();
+    let clear = |tx: &anabranch::Tx| {
+        tx.operate("tags", anabranch::Kind::OR_SET, "k", anabranch::Operation::Delete, None);
+        Ok(())
+    };
+    let ((), first) = session.write(clear).expect("a write");
+    assert!(first.incomplete, "it took more than one transaction");
+    assert_eq!(session.token(), db.token(), "elsewhere the session waits for the last of them");
+}
+
+#[test]
+fn a_session_carries_what_a_refusal_showed() {
+    let db = Database::builder().names("shop", "eu", "eu").open_in_memory().expect("a database");
+    let sums = db.pn_counter("sums").expect("sums");
+    sums.add("k", i64::MAX).expect("a write");
+    let session = db.session();
+    let refused = session.write(|tx| sums.in_tx(tx).add("k", 1));
+    assert!(matches!(refused, Err(WriteError::Refused(Refusal::Rejected { .. }))), "{refused:?}");
+    assert_eq!(session.token(), db.token(), "another replica shows that sum, or makes the session wait");
+}

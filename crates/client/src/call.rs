@@ -131,7 +131,9 @@ impl<T> Running<'_, T> {
                 self.shared.note_failure(&replica);
                 Failure::Lost
             }
-            Err(error @ CallError::TooLarge) => {
+            // It may be about a write that took effect.
+            Err(CallError::AnswerTooLarge) if self.call.terms.purpose == Purpose::Write => Failure::Lost,
+            Err(error @ (CallError::TooLarge | CallError::AnswerTooLarge)) => {
                 let (code, detail) = ("too-large".to_owned(), error.to_string());
                 self.told(Failure::Refused, Problem { code, detail, more: String::new() });
                 Failure::Refused

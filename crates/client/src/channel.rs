@@ -65,9 +65,12 @@ pub enum CallError {
     /// The answer did not come in time: a write may have taken effect, or may still.
     #[error("no answer came in time: a write may have taken effect")]
     Late,
-    /// The request is longer than nodes accept, and was not sent; or the answer is longer than is taken here.
-    #[error("the request or its answer is too large")]
+    /// The request is longer than nodes accept, and was not sent.
+    #[error("the request is too large")]
     TooLarge,
+    /// The answer is longer than is taken here: a write may have taken effect.
+    #[error("the answer is too large")]
+    AnswerTooLarge,
 }
 
 impl Channel {
@@ -141,8 +144,7 @@ impl Channel {
         };
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(answer) => self.decode(id, &answer?),
-            Err(_) if place.was_sent() => Err(CallError::Late),
-            Err(_) => Err(CallError::NotSent),
+            Err(_) => Err(if place.give_up() { CallError::Late } else { CallError::NotSent }),
         }
     }
 

@@ -12,7 +12,8 @@ pub enum ClientError {
         code: String,
         /// The same for people.
         detail: String,
-        /// An earlier attempt of the same write got no answer, and may have taken effect all the same.
+        /// An earlier attempt of the same write, in this call or in one that it repeats, may have got no answer, and have taken
+        /// effect all the same.
         earlier_unknown: bool,
     },
     /// The replicas that were asked did not get what the session has read or written in time: nothing was shown or
@@ -70,7 +71,7 @@ pub enum ClientError {
     },
 }
 
-const EARLIER: &str = "; an earlier attempt got no answer, and may have taken effect";
+const EARLIER: &str = "; an earlier attempt that got no answer may have taken effect";
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]

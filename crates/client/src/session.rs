@@ -167,7 +167,8 @@ impl Session {
     }
 
     /// As [`Session::write`], under a counter of the caller's, from 1: written again, here or elsewhere, the same changes
-    /// under the same counter take effect once. Other changes under it are refused where it is known.
+    /// under the same counter take effect once. Other changes under it are refused where it is known. An error that says that
+    /// nothing was done speaks of this call, not of an earlier one under that counter.
     ///
     /// # Errors
     /// As [`Session::write`].

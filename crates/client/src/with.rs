@@ -91,7 +91,7 @@ impl With<'_> {
         let only = self.only()?;
         let guarantees = self.guarantees();
         let begun = self.session.lock().state.begin_write(guarantees);
-        Ok((result, self.send(write, begun, only).await?))
+        Ok((result, self.send(write, begun, only, false).await?))
     }
 
     /// As [`Session::write_as`].
@@ -109,8 +109,12 @@ impl With<'_> {
         let (result, write) = built(build)?;
         let only = self.only()?;
         let guarantees = self.guarantees();
-        let begun = self.session.lock().state.repeat_write(counter, guarantees);
-        Ok((result, self.send(write, begun, only).await?))
+        let (begun, repeats) = {
+            let state = &mut self.session.lock().state;
+            let repeats = counter <= state.counter();
+            (state.repeat_write(counter, guarantees), repeats)
+        };
+        Ok((result, self.send(write, begun, only, repeats).await?))
     }
 
     /// As [`Session::declare`].
@@ -143,7 +147,14 @@ impl With<'_> {
         }
     }
 
-    async fn send(&self, write: Write, begun: Begun, only: Option<String>) -> Result<Written, ClientError> {
+    /// `repeats`: the session may have sent it before, in a call that heard nothing.
+    async fn send(
+        &self,
+        write: Write,
+        begun: Begun,
+        only: Option<String>,
+        repeats: bool,
+    ) -> Result<Written, ClientError> {
         let Begun { counter, token: sent } = begun;
         let Options { ack, show, .. } = self.options;
         let write = Write { key: Some((self.session.id(), counter)), ..write };
@@ -158,7 +169,12 @@ impl With<'_> {
                 carried.last_replica = Some(by.clone());
                 outcome.finish(by)
             }
-            Err(unanswered) => Err(self.failed(&unanswered, &sent, counter)),
+            Err(unanswered) => Err(match self.failed(&unanswered, &sent, counter) {
+                ClientError::Refused { code, detail, .. } if repeats => {
+                    ClientError::Refused { code, detail, earlier_unknown: true }
+                }
+                error => error,
+            }),
         }
     }
 

@@ -4,7 +4,6 @@ use crate::engine::{Engine, Output};
 use crate::query;
 use crate::record::Record;
 use crate::store::{Read, StoreError};
-use crate::time::Time;
 use anabranch_causality::{Dot, Origin, Transaction, VersionVector};
 use anabranch_protocol::{Ack, FRAME_TARGET, Message};
 use std::collections::{BTreeSet, VecDeque};
@@ -61,10 +60,10 @@ impl Outgoing {
 
 impl Engine {
     /// Takes in what a peer has and wants.
-    pub(crate) fn handle_ack(&mut self, store: &dyn Read, time: Time, peer: &str, ack: Ack) -> Result<(), StoreError> {
+    pub(crate) fn handle_ack(&mut self, store: &dyn Read, peer: &str, ack: Ack) -> Result<(), StoreError> {
         let vector = self.state.lineages.expand(&ack.vector);
         self.acks_version += 1;
-        self.note_offer(time, peer, &vector);
+        self.note_offer(peer, &vector);
         let Some(found) = self.peers.get_mut(peer) else { return Ok(()) };
         found.incoming.offered.join(&vector);
         let outgoing = &mut found.outgoing;

@@ -61,7 +61,7 @@ impl Engine {
         }
         match message {
             Message::Transactions(list) => self.handle_transactions(store, time, peer, list)?,
-            Message::Ack(ack) => self.handle_ack(store, time, peer, ack)?,
+            Message::Ack(ack) => self.handle_ack(store, peer, ack)?,
             Message::Heartbeat(heartbeat) => self.handle_heartbeat(time, peer, &heartbeat),
         }
         self.bound_offer(peer);
@@ -84,17 +84,17 @@ impl Engine {
     fn handle_heartbeat(&mut self, time: Time, peer: &str, heartbeat: &Heartbeat) {
         let vector = self.state.lineages.expand(&heartbeat.vector);
         let wall_ms = i64::try_from(heartbeat.wall_ms).unwrap_or(i64::MAX);
-        let mut ahead = wall_ms.saturating_sub_unsigned(time.wall_ms);
-        let mut judged = false;
+        let seems = wall_ms.saturating_sub_unsigned(time.wall_ms);
+        let (mut ahead, mut judged) = (seems, false);
         if let Some(found) = self.peers.get_mut(peer) {
-            found.incoming.note_clock(ahead);
-            ahead = found.incoming.clock_ahead_ms().unwrap_or(ahead);
+            found.incoming.note_clock(seems);
+            ahead = found.incoming.clock_ahead_ms().unwrap_or(seems);
             judged = found.incoming.clock_is_judged();
             found.incoming.offered.join(&vector);
             found.outgoing.acknowledge(&vector);
         }
         self.acks_version += 1;
-        self.note_claim(time, peer, &vector, heartbeat.behind_ms);
+        self.note_claim(time, peer, &vector, heartbeat.behind_ms, ahead.abs_diff(seems));
         let skewed = judged && ahead.unsigned_abs() > self.config.max_clock_skew_ms;
         if !skewed {
             self.skewed.remove(peer);

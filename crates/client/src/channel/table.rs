@@ -72,7 +72,9 @@ impl Table {
         if !waiting.sent {
             return Err(NeverAsked);
         }
-        let pushed = if part.bytes.len() > room { None } else { waiting.assembly.push(part).ok() };
+        // With its last part an answer is handed over, not held.
+        let fits = part.last || part.bytes.len() <= room;
+        let pushed = if fits { waiting.assembly.push(part).ok() } else { None };
         let outcome = match pushed {
             Some(None) => {
                 waiting.bytes += part.bytes.len();
@@ -80,7 +82,7 @@ impl Table {
                 return Ok(());
             }
             Some(Some(whole)) => Ok(whole),
-            None => Err(CallError::TooLarge),
+            None => Err(CallError::AnswerTooLarge),
         };
         if let Some(waiting) = state.remove(part.id) {
             // Nobody may wait any more.
@@ -150,9 +152,9 @@ impl Place {
         (&mut self.answer).await.unwrap_or(Err(CallError::Lost))
     }
 
-    /// Whether the request was sent, and not answered.
-    pub(super) fn was_sent(&self) -> bool {
-        self.table.lock().waiting.get(&self.id).is_none_or(|waiting| waiting.sent)
+    /// Waits no more. Whether the request was sent; if not, it never will be.
+    pub(super) fn give_up(self) -> bool {
+        self.table.lock().remove(self.id).is_none_or(|waiting| waiting.sent)
     }
 }
 
@@ -206,6 +208,29 @@ mod tests {
         table.closed().await;
     }
 
+    #[test]
+    fn what_was_not_sent_when_its_caller_gave_up_never_is() {
+        let table = Arc::new(Table::default());
+        let (unsent, sent) = (Place::take(&table).expect("open"), Place::take(&table).expect("open"));
+        assert!(table.mark_sent(2));
+        assert!(!unsent.give_up() && sent.give_up());
+        assert!(!table.mark_sent(1));
+    }
+
+    #[tokio::test]
+    async fn answers_that_are_whole_need_no_room() {
+        let table = Arc::new(Table::default());
+        let mut places: Vec<Place> = (0..4).map(|_| Place::take(&table).expect("open")).collect();
+        (1..=4).for_each(|id| assert!(table.mark_sent(id)));
+        let bytes = vec![0; PART_BYTES];
+        for _ in 0..MAX_BUFFERED / PART_BYTES / 3 {
+            (1..=3).for_each(|id| assert_eq!(table.take(part(id, false, &bytes)), Ok(())));
+        }
+        assert_eq!(table.lock().buffered, MAX_BUFFERED);
+        assert_eq!(table.take(part(4, true, b"written")), Ok(()));
+        assert_eq!(places.remove(3).answer().await, Ok(b"written".to_vec()));
+    }
+
     #[tokio::test]
     async fn what_is_put_together_is_bounded() {
         let table = Arc::new(Table::default());
@@ -218,7 +243,7 @@ mod tests {
         }
         assert_eq!(table.lock().buffered, MAX_BUFFERED);
         assert_eq!(table.take(part(1, false, &bytes)), Ok(()));
-        assert_eq!(places.remove(0).answer().await, Err(CallError::TooLarge));
+        assert_eq!(places.remove(0).answer().await, Err(CallError::AnswerTooLarge));
         assert_eq!(table.lock().buffered, MAX_BUFFERED / 3 * 2, "there is room again");
         assert_eq!(table.take(part(1, true, &bytes)), Ok(()), "the rest of it is dropped");
         drop(places);

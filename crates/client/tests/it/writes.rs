@@ -4,7 +4,8 @@ use crate::node::{Act, Node};
 use crate::support::{always, client, client_with, dot, problem, shown, token, value, written};
 use anabranch_causality::{Context, Kind};
 use anabranch_client::{Ack, ClientError, Options, Session, Tx};
-use anabranch_protocol::{AckLevel, Answer, Ask, Request, Role, Written};
+use anabranch_protocol::part::{MAX_ANSWER, PART_BYTES};
+use anabranch_protocol::{AckLevel, Answer, Ask, Request, Role, Written, parts};
 use anabranch_resolvers::{Change, Operation, Write};
 use std::time::Duration;
 
@@ -94,6 +95,23 @@ async fn a_refusal_after_a_lost_attempt_does_not_speak_for_it() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_a_repeat_does_not_speak_for_the_call_before() {
+    let node = Node::start("node", 0, |request| match sent(request).0.key {
+        Some((_, 1)) if request.token.is_empty() => Act::Ignore,
+        _ => Act::Answer(token(2), problem("rejected", "")),
+    });
+    let client = client(&[&node]).await;
+    let session = client.session().deadline(Duration::from_millis(200));
+    let error = session.write(add).await.expect_err("no answer");
+    assert!(matches!(error, ClientError::Unknown { counter: 1, .. }), "{error:?}");
+    session.join(&token(1).encode("test")).expect("a token");
+    let refused = |error: ClientError| matches!(error, ClientError::Refused { earlier_unknown: true, .. });
+    assert!(refused(session.write_as(1, add).await.expect_err("refused")), "the first call may have done it");
+    assert!(!refused(session.write_as(2, add).await.expect_err("refused")), "nobody has asked for this before");
+    assert!(!refused(session.write(add).await.expect_err("refused")));
+}
+
+#[tokio::test]
 async fn a_store_that_fails_leaves_a_write_unknown_a_busy_one_does_not() {
     let outcome = async |code: &str, more: &str| {
         let node = Node::start("node", 0, always(1, problem(code, more)));
@@ -106,6 +124,17 @@ async fn a_store_that_fails_leaves_a_write_unknown_a_busy_one_does_not() {
     assert!(matches!(outcome("not-writable", r#"{"outcome":"none"}"#).await, ClientError::NotWritable(_)));
     assert!(matches!(outcome("too-many-requests", "").await, ClientError::Busy(_)));
     assert!(matches!(outcome("parked", "").await, ClientError::NotReady(_)));
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_too_large_is_unknown() {
+    let node = Node::start("node", 0, |request| {
+        let part = |_| parts(request.id, &vec![0; PART_BYTES + 1]).next().expect("a part that is not the last");
+        Act::Frames((0..=MAX_ANSWER / PART_BYTES).map(part).collect())
+    });
+    let client = client(&[&node]).await;
+    let error = client.session().deadline(Duration::from_secs(1)).write(add).await.expect_err("no answer");
+    assert!(matches!(error, ClientError::Unknown { counter: 1, .. }), "{error:?}");
 }
 
 #[tokio::test]
