@@ -99,10 +99,15 @@ impl Session {
     /// # Errors
     /// [`ReadError::Wait`] when it is not here in time.
     pub fn view(&self) -> Result<Arc<View>, ReadError> {
-        let asked = {
-            let state = self.lock();
-            state.token_for_read(state.guarantees())
-        };
+        self.view_with(self.guarantees())
+    }
+
+    /// As [`Session::view`], with other guarantees for this one read.
+    ///
+    /// # Errors
+    /// As [`Session::view`].
+    pub fn view_with(&self, guarantees: Guarantees) -> Result<Arc<View>, ReadError> {
+        let asked = self.lock().token_for_read(guarantees);
         let view = self.database.view_at(&asked, self.wait)?;
         self.lock().note_read(&asked, &view.token());
         Ok(view)
@@ -129,11 +134,19 @@ impl Session {
     /// # Errors
     /// What `build` returns, or [`WriteError`].
     pub fn write<R>(&self, build: impl FnOnce(&Tx) -> Result<R, WriteError>) -> Result<(R, Written), WriteError> {
-        let begun = {
-            let mut state = self.lock();
-            let guarantees = state.guarantees();
-            state.begin_write(guarantees)
-        };
+        self.write_with(self.guarantees(), build)
+    }
+
+    /// As [`Session::write`], with other guarantees for this one write.
+    ///
+    /// # Errors
+    /// As [`Session::write`].
+    pub fn write_with<R>(
+        &self,
+        guarantees: Guarantees,
+        build: impl FnOnce(&Tx) -> Result<R, WriteError>,
+    ) -> Result<(R, Written), WriteError> {
+        let begun = self.lock().begin_write(guarantees);
         self.carry_out(&begun, build)
     }
 

@@ -89,6 +89,11 @@ fn each_guarantee_waits_for_its_own_vector() {
     assert_eq!(at_b(&saved, Guarantees::NONE.monotonic_writes(true)), (true, true));
     assert_eq!(at_b(&saved, Guarantees::NONE.writes_follow_reads(true)), (true, false));
     assert!(b.db.resume("nonsense").is_err());
+    // The same for one call.
+    let session = b.db.resume(&saved).expect("a session").wait(Duration::from_millis(50));
+    assert!(session.view().is_err() && session.view_with(Guarantees::ALL.monotonic_reads(false)).is_ok());
+    let write = |guarantees| session.write_with(guarantees, |tx| likes_b.in_tx(tx).add("q", 1)).is_ok();
+    assert!(!write(Guarantees::ALL) && write(Guarantees::ALL.writes_follow_reads(false)));
 }
 
 #[test]

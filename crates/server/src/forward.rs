@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::problem::{Code, Problem};
 use anabranch::Network;
 use anabranch_client::{CallError, Channel};
-use anabranch_protocol::{Hello, Reply, Request, Role};
+use anabranch_protocol::{Ask, Hello, Reply, Request, Role};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 /// What an answer may take longer than its node was told to wait: for the way, and for a disk.
 const GRACE: Duration = Duration::from_secs(1);
+const READ_GRACE: Duration = Duration::from_millis(100);
 /// What is taken off the time to wait, so that the answer is here before the time is over.
 const WAY: Duration = Duration::from_millis(5);
 /// The most requests that are passed on at a time.
@@ -46,7 +47,10 @@ pub(crate) async fn ask(app: &App, node: &str, request: Request, deadline: Insta
     let wait_ms = u32::try_from(left.as_millis()).unwrap_or(Request::MAX_WAIT_MS).min(Request::MAX_WAIT_MS);
     // Passed on once, never further.
     let request = Request { wait_ms, forward: false, ..request };
-    let late = deadline.max(Instant::now()) + GRACE;
+    // A read that comes late is no use; whether a write took effect is.
+    let writes =
+        matches!(&request.ask, Ask::Write { .. }) || matches!(&request.ask, Ask::Http(http) if http.method != "GET");
+    let late = deadline.max(Instant::now()) + if writes { GRACE } else { READ_GRACE };
     let channel = tokio::time::timeout_at(late.into(), app.links.channel(app, network, node));
     let channel = channel.await.unwrap_or(None).ok_or(Unanswered::NotSent)?;
     match channel.call(request, late).await {

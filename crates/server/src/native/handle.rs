@@ -211,7 +211,8 @@ async fn written(app: &App, write: Write, ack: AckLevel, show: bool, deadline: I
         Some(Change::Operate { collection, kind, key, operation, .. }) if show => {
             let found = view.catalog().get(&collection, kind).cloned();
             let path = found.as_ref().map_or_else(|| collection.clone(), |found| view.catalog().path(found));
-            let outcome = view.value_after(&path, &key, Some(&operation), MOST_VALUE)?;
+            // What was written stays written, whether or not it can be shown.
+            let outcome = view.value_after(&path, &key, Some(&operation), MOST_VALUE).unwrap_or_default();
             found.zip(outcome).map(|(found, outcome)| shown(&found, &key, &outcome))
         }
         _ => None,
