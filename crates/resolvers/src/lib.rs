@@ -6,10 +6,12 @@
 
 pub mod cart;
 pub mod counter;
+pub mod escalate;
 mod json;
 pub mod keep_all;
 pub mod laws;
 pub mod lww;
+pub mod map;
 pub mod operation;
 pub mod or_set;
 mod register;
@@ -19,8 +21,10 @@ pub mod write;
 
 pub use cart::Cart;
 pub use counter::{GCounter, PnCounter};
+pub use escalate::Escalate;
 pub use keep_all::KeepAll;
 pub use lww::Lww;
+pub use map::Map;
 pub use operation::{Member, Operation, OperationError};
 pub use or_set::OrSet;
 pub use registry::{NameTaken, Registry};

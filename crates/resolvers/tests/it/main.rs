@@ -3,6 +3,7 @@
 mod check;
 mod counters;
 mod laws;
+mod maps;
 mod registers;
 mod sets;
 mod specs;
