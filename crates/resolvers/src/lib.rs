@@ -6,6 +6,7 @@
 
 pub mod cart;
 pub mod counter;
+pub mod custom;
 pub mod escalate;
 mod json;
 pub mod keep_all;
@@ -21,6 +22,7 @@ pub mod write;
 
 pub use cart::Cart;
 pub use counter::{GCounter, PnCounter};
+pub use custom::Custom;
 pub use escalate::Escalate;
 pub use keep_all::KeepAll;
 pub use lww::Lww;

@@ -73,8 +73,11 @@ pub(crate) fn by_importance(mut versions: Vec<Version>) -> Vec<Version> {
     versions
 }
 
-/// All versions, the one that `lww` shows first, and its value unless that is above `most_bytes`.
-pub(crate) fn winner(rows: &dyn Rows, most_bytes: usize) -> Result<Option<(Vec<Version>, Option<Value>)>, ReadFailed> {
+/// The versions of a key, the one that `lww` shows first, and its value unless that is too long.
+pub(crate) type Winner = (Vec<Version>, Option<Value>);
+
+/// The winner among the versions, its value at most `most_bytes` of JSON; `None` when there are no versions.
+pub(crate) fn winner(rows: &dyn Rows, most_bytes: usize) -> Result<Option<Winner>, ReadFailed> {
     let versions = by_importance(versions(rows)?);
     let Some(winner) = versions.first() else { return Ok(None) };
     if winner.bytes > most_bytes {

@@ -2,6 +2,7 @@
 
 mod check;
 mod counters;
+mod customs;
 mod laws;
 mod maps;
 mod registers;
