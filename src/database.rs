@@ -8,7 +8,7 @@ use crate::view::View;
 use crate::watch::Watch;
 use anabranch_causality::{Dot, Token};
 use anabranch_engine::{Change, Config, Engine, Role, Status, Write, Written};
-use anabranch_resolvers::Registry;
+use anabranch_resolvers::{NameTaken, Registry, Resolver};
 use anabranch_store::{FjallStore, MemoryStore, Options};
 use arc_swap::ArcSwap;
 use std::path::Path;
@@ -51,6 +51,7 @@ pub struct Builder {
     max_clock_skew: Duration,
     window_bytes: usize,
     store: Options,
+    registry: Registry,
 }
 
 impl Default for Builder {
@@ -62,6 +63,7 @@ impl Default for Builder {
             max_clock_skew: Duration::from_millis(config.max_clock_skew_ms),
             window_bytes: config.window_bytes,
             store: Options::default(),
+            registry: Registry::builtin(),
         }
     }
 }
@@ -95,6 +97,17 @@ impl Builder {
     pub fn window_bytes(mut self, bytes: usize) -> Self {
         self.window_bytes = bytes;
         self
+    }
+
+    /// Adds a resolver of one's own to those that are built in: see [`crate::resolvers::Custom`] for a function over the
+    /// versions of a register, and [`crate::resolvers::Resolver`] for more. All replicas should know the same; one that does
+    /// not parks the collection, and catches up when it is opened with it.
+    ///
+    /// # Errors
+    /// [`NameTaken`] when there is one of that name.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Result<Self, NameTaken> {
+        self.registry.register(resolver)?;
+        Ok(self)
     }
 
     /// How the store works. See [`Options`].
@@ -132,7 +145,7 @@ impl Builder {
             leader: self.leader.clone().unwrap_or_default(),
             ..Config::new(&*names.cluster, &*names.region, &*names.node)
         };
-        let Opened { queue, published, metrics, thread } = driver::open(store, config, Arc::new(Registry::builtin()))?;
+        let Opened { queue, published, metrics, thread } = driver::open(store, config, Arc::new(self.registry))?;
         let (names, writer, thread) = (ArcSwap::from_pointee(names), thread.thread().id(), Mutex::new(Some(thread)));
         let leader = self.leader;
         Ok(Database { inner: Arc::new(Inner { names, leader, queue, published, metrics, writer, thread }) })

@@ -37,8 +37,8 @@ mod view;
 mod watch;
 
 pub use anabranch_causality::{
-    Context, ContextError, Dot, Hlc, Kind, OperationId, Origin, SessionId, ShardId, Token, TokenError, VersionVector,
-    names,
+    Context, ContextError, Dot, Effect, Hlc, Kind, OperationId, Origin, SessionId, ShardId, Token, TokenError,
+    VersionVector, names,
 };
 pub use anabranch_engine::store::{StoreError, StoreErrorKind};
 pub use anabranch_engine::{

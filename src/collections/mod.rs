@@ -2,20 +2,25 @@
 
 mod cart;
 mod counter;
+mod map;
 mod register;
 mod set;
 
 pub use cart::{Cart, CartTx};
 pub use counter::{Counter, CounterTx};
+pub use map::{Map, MapTx};
 pub use register::{Concurrent, Register, RegisterTx, Stored};
 pub use set::{OrSet, OrSetTx};
 
 use crate::database::Database;
 use crate::error::{ReadError, WriteError};
-use crate::view::View;
+use crate::view::{ExplainedVersion, View};
 use anabranch_causality::{Context, Kind, NameError, names};
 use anabranch_engine::{Change, Refusal, Write, Written};
 use anabranch_resolvers::{Operation, Outcome, Rejection};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// What all typed handles share.
 #[derive(Clone)]
@@ -51,12 +56,27 @@ impl Handle {
         }
     }
 
+    fn versions(&self, view: &View, key: &str) -> Result<Vec<ExplainedVersion>, ReadError> {
+        match view.catalog().get(&self.name, self.kind) {
+            None => Ok(Vec::new()),
+            Some(collection) => Ok(view.explain(&view.catalog().path(collection), key)?.versions),
+        }
+    }
+
     /// Writes one operation; when it clears more than one transaction may name, as many as it takes.
     fn apply(&self, key: &str, operation: Operation, context: Option<Context>) -> Result<Written, WriteError> {
         let (collection, key, kind) = (self.name.clone(), key.to_owned(), self.kind);
         let change = Change::Operate { collection, kind, key, operation, context };
         self.database.apply_whole(Write { changes: vec![change], key: None }).map(|(first, _)| first)
     }
+}
+
+fn written_value(value: &impl Serialize) -> Result<Value, WriteError> {
+    serde_json::to_value(value).map_err(|error| WriteError::Value(error.to_string()))
+}
+
+fn typed_value<T: DeserializeOwned>(key: &str, value: Value) -> Result<T, ReadError> {
+    serde_json::from_value(value).map_err(|error| ReadError::Type { key: key.to_owned(), error: error.to_string() })
 }
 
 fn bad_name(error: NameError) -> WriteError {
@@ -79,6 +99,32 @@ impl Database {
     /// As [`Database::lww`].
     pub fn keep_all<T>(&self, name: &str) -> Result<Register<T>, WriteError> {
         Handle::declared(self, name, Kind::REGISTER, "keep-all").map(Register::new)
+    }
+
+    /// A collection of values where a person decides between concurrent ones: until then, the latest is shown provisionally, and
+    /// [`Register::options`] lists them all.
+    ///
+    /// # Errors
+    /// As [`Database::lww`].
+    pub fn escalate<T>(&self, name: &str) -> Result<Register<T>, WriteError> {
+        Handle::declared(self, name, Kind::REGISTER, "escalate").map(Register::new)
+    }
+
+    /// A collection of values that a resolver of one's own combines, registered under that name: see
+    /// [`crate::Builder::resolver`].
+    ///
+    /// # Errors
+    /// As [`Database::lww`]; also for a resolver that is not known or is not for registers.
+    pub fn register<T>(&self, name: &str, resolver: &str) -> Result<Register<T>, WriteError> {
+        Handle::declared(self, name, Kind::REGISTER, resolver).map(Register::new)
+    }
+
+    /// A collection of maps: fields, each combined for itself.
+    ///
+    /// # Errors
+    /// As [`Database::lww`].
+    pub fn map(&self, name: &str) -> Result<Map, WriteError> {
+        Handle::new(self, name, Kind::MAP).map(Map::new)
     }
 
     /// A collection of sums that only grow.

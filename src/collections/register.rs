@@ -1,6 +1,6 @@
 //! Registers: values of any serde type, where the latest wins or all survive.
 
-use super::Handle;
+use super::{Handle, typed_value, written_value};
 use crate::error::{ReadError, WriteError};
 use crate::transaction::Tx;
 use crate::view::View;
@@ -103,6 +103,29 @@ impl<T: DeserializeOwned> Register<T> {
     }
 }
 
+impl<T: DeserializeOwned> Register<T> {
+    /// What a person may choose from: all surviving values, oldest first, those of equal value once. Whoever decides writes
+    /// with [`Register::put_seen`] and this context; what came since stays beside it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn options(&self, key: &str) -> Result<Concurrent<T>, ReadError> {
+        let view = self.handle.database.view();
+        let Some(outcome) = self.handle.outcome(&view, key)? else {
+            return Ok(Stored { value: Vec::new(), context: Context::default() });
+        };
+        let mut versions = self.handle.versions(&view, key)?;
+        versions.sort_unstable_by_key(|version| (version.hlc, version.tag));
+        let mut values: Vec<serde_json::Value> = Vec::new();
+        for version in versions {
+            if !values.contains(&version.value) {
+                values.push(version.value);
+            }
+        }
+        typed(key, &outcome, serde_json::Value::Array(values))
+    }
+}
+
 /// Registers as part of a transaction.
 pub struct RegisterTx<'a, T> {
     register: &'a Register<T>,
@@ -135,12 +158,9 @@ impl<T: Serialize> RegisterTx<'_, T> {
 }
 
 fn put<T: Serialize>(value: &T) -> Result<Operation, WriteError> {
-    let value = serde_json::to_value(value).map_err(|error| WriteError::Value(error.to_string()))?;
-    Ok(Operation::Put(value))
+    written_value(value).map(Operation::Put)
 }
 
 fn typed<T: DeserializeOwned>(key: &str, outcome: &Outcome, value: serde_json::Value) -> Result<Stored<T>, ReadError> {
-    let wrong = |error: serde_json::Error| ReadError::Type { key: key.to_owned(), error: error.to_string() };
-    let value = serde_json::from_value(value).map_err(wrong)?;
-    Ok(Stored { value, context: View::context(outcome) })
+    Ok(Stored { value: typed_value(key, value)?, context: View::context(outcome) })
 }

@@ -3,6 +3,7 @@
 mod digest;
 mod library;
 mod replication;
+mod resolvers;
 mod sessions;
 mod structure;
 mod support;

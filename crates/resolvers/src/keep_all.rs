@@ -2,13 +2,10 @@
 
 use crate::operation::Operation;
 use crate::register;
+pub use crate::register::MAX_VERSIONS;
 use crate::resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Rows};
 use anabranch_causality::{Effect, Kind};
 use serde_json::Value;
-use std::ops::ControlFlow;
-
-/// The most versions that writes may leave in conflict. Concurrent writes can still make more.
-pub const MAX_VERSIONS: usize = 64;
 
 /// All concurrent values, oldest first (by stamp, then operation id, then position).
 ///
@@ -30,7 +27,10 @@ impl Resolver for KeepAll {
     fn prepare(&self, operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
         register::check_limits(operation)?;
         match operation {
-            Operation::Put(value) => put(value, prepare),
+            Operation::Put(value) => {
+                let in_conflict = register::versions(prepare.rows())?.len() > 1;
+                register::put_beside(value, in_conflict, prepare)
+            }
             Operation::Delete => Ok(register::supersede_seen(prepare)?),
             other => Err(Rejection::NotSupported(other.unsupported(self.kind()))),
         }
@@ -64,32 +64,4 @@ impl Resolver for KeepAll {
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {
         register::show(payload)
     }
-}
-
-fn put(value: &Value, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
-    let mut here = 0;
-    prepare.rows().rows(Some(&[]), &mut |_| {
-        here += 1;
-        ControlFlow::Continue(())
-    })?;
-    if prepare.context().is_none() && here > 1 {
-        // It joins them; only what the request itself wrote before is no conflict with it.
-        let request = prepare.operation();
-        prepare.rows().rows(Some(&[]), &mut |row| {
-            if row.tag.operation == request {
-                prepare.supersede(&row);
-            }
-            ControlFlow::Continue(())
-        })?;
-    } else {
-        register::supersede_seen(prepare)?;
-    }
-    let left = here - prepare.superseded();
-    if left >= MAX_VERSIONS {
-        return Err(Rejection::ConflictOpen(format!(
-            "{left} versions stand in conflict, and {MAX_VERSIONS} is the limit; read the key and write with its context"
-        )));
-    }
-    register::add(prepare, value);
-    Ok(())
 }

@@ -6,10 +6,13 @@
 
 pub mod cart;
 pub mod counter;
+pub mod custom;
+pub mod escalate;
 mod json;
 pub mod keep_all;
 pub mod laws;
 pub mod lww;
+pub mod map;
 pub mod operation;
 pub mod or_set;
 mod register;
@@ -19,8 +22,11 @@ pub mod write;
 
 pub use cart::Cart;
 pub use counter::{GCounter, PnCounter};
+pub use custom::Custom;
+pub use escalate::Escalate;
 pub use keep_all::KeepAll;
 pub use lww::Lww;
+pub use map::Map;
 pub use operation::{Member, Operation, OperationError};
 pub use or_set::OrSet;
 pub use registry::{NameTaken, Registry};

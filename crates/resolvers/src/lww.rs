@@ -1,9 +1,9 @@
 //! `lww`: the latest version wins; concurrent losers stay listed until someone writes having seen them.
 
 use crate::operation::Operation;
-use crate::register::{self, Version};
+use crate::register;
 use crate::resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Rows};
-use anabranch_causality::{Actor, Effect, Kind};
+use anabranch_causality::{Effect, Kind};
 use serde_json::Value;
 
 /// The last writer wins.
@@ -41,16 +41,9 @@ impl Resolver for Lww {
     }
 
     fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
-        let versions = by_importance(register::versions(rows)?);
-        let Some(winner) = versions.first() else {
-            return Ok(None);
-        };
-        let truncated = winner.bytes > most_bytes;
-        let value = if truncated {
-            Value::Null
-        } else {
-            register::values(rows, |tag| *tag == winner.tag)?.remove(&winner.tag).ok_or(ReadFailed)?
-        };
+        let Some((versions, value)) = register::winner(rows, most_bytes)? else { return Ok(None) };
+        let truncated = value.is_none();
+        let value = value.unwrap_or_default();
         let reason = if versions.len() == 1 { "the only version" } else { "the latest of several concurrent versions" };
         let versions = versions.iter().map(|version| version.tag).collect();
         Ok(Some(Outcome { versions, truncated, ..Outcome::plain(value, reason) }))
@@ -59,16 +52,4 @@ impl Resolver for Lww {
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {
         register::show(payload)
     }
-}
-
-/// The winner first.
-fn by_importance(mut versions: Vec<Version>) -> Vec<Version> {
-    let last = register::last_of_sessions(&versions);
-    let is_outranked = |version: &Version| match version.tag.operation.actor {
-        Actor::Session(session) => last.get(&session).is_some_and(|counter| version.tag.operation.counter < *counter),
-        Actor::Leader(_) => false,
-    };
-    versions.sort_by_cached_key(|version| (!is_outranked(version), version.stamp, version.tag));
-    versions.reverse();
-    versions
 }

@@ -3,6 +3,7 @@
 use crate::json;
 use anabranch_causality::Kind;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 mod bytes;
 mod form;
@@ -16,7 +17,11 @@ pub const MAX_MEMBERS: usize = 1_000;
 pub const MAX_MEMBER_BYTES: usize = 1_024;
 /// The longest name of a cart's item, in bytes. The shortest has 1.
 pub const MAX_ITEM_BYTES: usize = 512;
-/// The largest value of a register, in bytes of compact JSON.
+/// The most fields that one operation names.
+pub const MAX_FIELDS: usize = 1_000;
+/// The longest name of a map's field, in bytes. The shortest has 1.
+pub const MAX_FIELD_BYTES: usize = 512;
+/// The largest value of a register or of a map's field, in bytes of compact JSON.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 /// How deep lists and objects may be nested in a register's value.
 pub const MAX_VALUE_DEPTH: usize = 64;
@@ -34,6 +39,10 @@ pub enum Operation {
     AddMembers(Vec<Member>),
     /// Sets: these members go, as far as they are seen.
     RemoveMembers(Vec<Member>),
+    /// Maps: these fields become these values.
+    SetFields(BTreeMap<String, Value>),
+    /// Maps: these fields go, as far as they are seen.
+    RemoveFields(Vec<String>),
     /// Carts: more (or less) of an item. Never 0.
     AddItem {
         /// The item.
@@ -66,8 +75,10 @@ impl Operation {
     #[must_use]
     pub fn only_removes(&self) -> bool {
         match self {
-            Self::Delete | Self::RemoveMembers(_) | Self::RemoveItem { .. } | Self::Clear => true,
-            Self::Put(_) | Self::Add(_) | Self::AddMembers(_) | Self::AddItem { .. } => false,
+            Self::Delete | Self::RemoveMembers(_) | Self::RemoveFields(_) | Self::RemoveItem { .. } | Self::Clear => {
+                true
+            }
+            Self::Put(_) | Self::Add(_) | Self::AddMembers(_) | Self::SetFields(_) | Self::AddItem { .. } => false,
         }
     }
 
@@ -81,6 +92,11 @@ impl Operation {
             Self::Put(value) => check_value(value),
             Self::AddMembers(members) => check_members("add", members),
             Self::RemoveMembers(members) => check_members("remove", members),
+            Self::SetFields(fields) => {
+                check_fields("set", fields.len(), fields.keys())?;
+                fields.values().try_for_each(check_value)
+            }
+            Self::RemoveFields(fields) => check_fields("remove", fields.len(), fields.iter()),
             Self::AddItem { quantity: 0, .. } => malformed("quantity must not be 0"),
             Self::AddItem { item, .. } | Self::RemoveItem { item } => check_item(item),
             Self::Delete | Self::Add(_) | Self::Clear => Ok(()),
@@ -95,6 +111,8 @@ impl Operation {
             Self::Add(_) => "add of a number",
             Self::AddMembers(_) => "add of members",
             Self::RemoveMembers(_) => "remove of members",
+            Self::SetFields(_) => "set of fields",
+            Self::RemoveFields(_) => "remove of fields",
             Self::AddItem { .. } => "add of an item",
             Self::RemoveItem { .. } => "remove of an item",
             Self::Clear => "clear",
@@ -116,6 +134,7 @@ fn unsupported(title: &str, kind: Kind) -> String {
         Kind::REGISTER => r#"it takes {"put":value} and {"delete":true}"#,
         Kind::G_COUNTER | Kind::PN_COUNTER => r#"it takes {"add":n}"#,
         Kind::OR_SET => r#"it takes {"add":[members]}, {"remove":[members]} and {"delete":true}"#,
+        Kind::MAP => r#"it takes {"set":{field:value}}, {"remove":[fields]} and {"delete":true}"#,
         Kind::CART => {
             r#"it takes {"add":{"item":string,"quantity":n}}, {"remove":{"item":string}}, {"clear":true} and {"delete":true}"#
         }
@@ -140,6 +159,20 @@ fn check_members(operation: &str, members: &[Member]) -> Result<(), OperationErr
         0 => malformed(format!("{operation} expects at least one member")),
         1..=MAX_MEMBERS => members.iter().try_for_each(Member::check_limits),
         more => malformed(format!("{operation} takes at most {MAX_MEMBERS} members, not {more}")),
+    }
+}
+
+fn check_fields<'a>(
+    operation: &str,
+    count: usize,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), OperationError> {
+    if !(1..=MAX_FIELDS).contains(&count) {
+        return malformed(format!("{operation} takes 1 to {MAX_FIELDS} fields, not {count}"));
+    }
+    match names.find(|name| !(1..=MAX_FIELD_BYTES).contains(&name.len())) {
+        Some(name) => malformed(format!("a field's name must have 1 to {MAX_FIELD_BYTES} bytes, not {}", name.len())),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+/// The most versions that writes may leave in conflict. Concurrent writes can still make more.
+pub const MAX_VERSIONS: usize = 64;
+
 /// A surviving version, without its value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version {
@@ -55,6 +58,77 @@ pub(crate) fn last_of_sessions(versions: &[Version]) -> BTreeMap<SessionId, u64>
         }
     }
     last
+}
+
+/// The versions, the one that `lww` shows first: those that no other of the same session with a higher counter outranks, and
+/// of these the latest.
+pub(crate) fn by_importance(mut versions: Vec<Version>) -> Vec<Version> {
+    let last = last_of_sessions(&versions);
+    let is_outranked = |version: &Version| match version.tag.operation.actor {
+        Actor::Session(session) => last.get(&session).is_some_and(|counter| version.tag.operation.counter < *counter),
+        Actor::Leader(_) => false,
+    };
+    versions.sort_by_cached_key(|version| (!is_outranked(version), version.stamp, version.tag));
+    versions.reverse();
+    versions
+}
+
+/// The versions of a key, the one that `lww` shows first, and its value unless that is too long.
+pub(crate) type Winner = (Vec<Version>, Option<Value>);
+
+/// The winner among the versions, its value at most `most_bytes` of JSON; `None` when there are no versions.
+pub(crate) fn winner(rows: &dyn Rows, most_bytes: usize) -> Result<Option<Winner>, ReadFailed> {
+    let versions = by_importance(versions(rows)?);
+    let Some(winner) = versions.first() else { return Ok(None) };
+    if winner.bytes > most_bytes {
+        return Ok(Some((versions, None)));
+    }
+    let tag = winner.tag;
+    let value = values(rows, |wanted| *wanted == tag)?.remove(&tag).ok_or(ReadFailed)?;
+    Ok(Some((versions, Some(value))))
+}
+
+/// Whether versions hold different values.
+pub(crate) fn differ(rows: &dyn Rows) -> Result<bool, ReadFailed> {
+    let (mut first, mut differ) = (None::<Vec<u8>>, false);
+    rows.rows(Some(&[]), &mut |row| {
+        match &first {
+            None => first = Some(row.payload.to_vec()),
+            // Values have one form of bytes each.
+            Some(first) => differ = first != row.payload,
+        }
+        if differ { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(differ)
+}
+
+/// A put where versions may stand in conflict: without a context it never supersedes those, it joins them.
+pub(crate) fn put_beside(value: &Value, in_conflict: bool, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
+    let mut here = 0;
+    prepare.rows().rows(Some(&[]), &mut |_| {
+        here += 1;
+        ControlFlow::Continue(())
+    })?;
+    if prepare.context().is_none() && in_conflict {
+        // Only what the request itself wrote before is no conflict with it.
+        let request = prepare.operation();
+        prepare.rows().rows(Some(&[]), &mut |row| {
+            if row.tag.operation == request {
+                prepare.supersede(&row);
+            }
+            ControlFlow::Continue(())
+        })?;
+    } else {
+        supersede_seen(prepare)?;
+    }
+    let left = here - prepare.superseded();
+    if left >= MAX_VERSIONS {
+        return Err(Rejection::ConflictOpen(format!(
+            "{left} versions stand in conflict, and {MAX_VERSIONS} is the limit; read the key and write with its context"
+        )));
+    }
+    add(prepare, value);
+    Ok(())
 }
 
 /// What the request saw goes: the versions of its context that are here, or without a context all that are here.

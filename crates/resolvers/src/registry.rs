@@ -1,7 +1,7 @@
 //! Which resolvers there are, by name and by kind.
 
 use crate::resolver::Resolver;
-use crate::{Cart, GCounter, KeepAll, Lww, OrSet, PnCounter};
+use crate::{Cart, Escalate, GCounter, KeepAll, Lww, Map, OrSet, PnCounter};
 use anabranch_causality::Kind;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,12 +30,14 @@ impl Registry {
     #[must_use]
     pub fn builtin() -> Self {
         let mut registry = Self::new();
-        let builtins: [Arc<dyn Resolver>; 6] = [
+        let builtins: [Arc<dyn Resolver>; 8] = [
             Arc::new(Lww),
             Arc::new(KeepAll),
+            Arc::new(Escalate),
             Arc::new(GCounter),
             Arc::new(PnCounter),
             Arc::new(OrSet),
+            Arc::new(Map),
             Arc::new(Cart),
         ];
         for resolver in builtins {
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(default(Kind::G_COUNTER), Some("g-counter"));
         assert_eq!(default(Kind::PN_COUNTER), Some("pn-counter"));
         assert_eq!(default(Kind::OR_SET), Some("or-set"));
+        assert_eq!(default(Kind::MAP), Some("map"));
         assert_eq!(default(Kind::CART), Some("cart"));
         assert_eq!(default(Kind(200)), None);
     }
@@ -106,7 +109,7 @@ mod tests {
     fn names_are_found_and_taken_once() {
         let mut registry = Registry::builtin();
         let names: Vec<_> = registry.names().collect();
-        assert_eq!(names, ["cart", "g-counter", "keep-all", "lww", "or-set", "pn-counter"]);
+        assert_eq!(names, ["cart", "escalate", "g-counter", "keep-all", "lww", "map", "or-set", "pn-counter"]);
         assert_eq!(registry.by_name("keep-all").map(|resolver| resolver.kind()), Some(Kind::REGISTER));
         assert!(registry.by_name("nope").is_none());
         let refused = registry.register(Arc::new(KeepAll)).expect_err("taken");

@@ -1,8 +1,12 @@
 //! The canonical bytes of operations: equal operations have equal bytes, and different ones different bytes.
 
-use super::{MAX_ITEM_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_VALUE_BYTES, Member, Operation};
+use super::{
+    MAX_FIELD_BYTES, MAX_FIELDS, MAX_ITEM_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_VALUE_BYTES, Member, Operation,
+};
 use crate::json;
 use anabranch_causality::{DecodeError, Reader, Writer};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The format version that this build writes.
 const VERSION: u8 = 1;
@@ -16,6 +20,8 @@ const REMOVE_MEMBERS: u8 = 5;
 const ADD_ITEM: u8 = 6;
 const REMOVE_ITEM: u8 = 7;
 const CLEAR: u8 = 8;
+const SET_FIELDS: u8 = 9;
+const REMOVE_FIELDS: u8 = 10;
 
 impl Operation {
     /// Appends the operation: format version, number of the operation, its fields. Meant for operations within the
@@ -31,6 +37,20 @@ impl Operation {
             Self::AddItem { item, quantity } => writer.u8(ADD_ITEM).bytes(item.as_bytes()).signed(*quantity),
             Self::RemoveItem { item } => writer.u8(REMOVE_ITEM).bytes(item.as_bytes()),
             Self::Clear => writer.u8(CLEAR),
+            Self::SetFields(fields) => {
+                writer.u8(SET_FIELDS).varint(fields.len() as u64);
+                for (field, value) in fields {
+                    writer.bytes(field.as_bytes()).bytes(&json::canonical(value));
+                }
+                writer
+            }
+            Self::RemoveFields(fields) => {
+                writer.u8(REMOVE_FIELDS).varint(fields.len() as u64);
+                for field in fields {
+                    writer.bytes(field.as_bytes());
+                }
+                writer
+            }
         };
     }
 
@@ -55,6 +75,15 @@ impl Operation {
             }
             REMOVE_ITEM => Self::RemoveItem { item: reader.str(MAX_ITEM_BYTES, "item")?.to_owned() },
             CLEAR => Self::Clear,
+            SET_FIELDS => decode_fields(reader)?,
+            REMOVE_FIELDS => {
+                let count = reader.count(MAX_FIELDS, 2, "fields")?;
+                let mut fields = Vec::with_capacity(count);
+                for _ in 0..count {
+                    fields.push(reader.str(MAX_FIELD_BYTES, "field")?.to_owned());
+                }
+                Self::RemoveFields(fields)
+            }
             _ => return Err(DecodeError::Invalid("operation")),
         };
         operation.check_limits().map_err(|_| DecodeError::Invalid("operation"))?;
@@ -80,13 +109,31 @@ fn decode_members(reader: &mut Reader<'_>) -> Result<Vec<Member>, DecodeError> {
 }
 
 fn decode_put(reader: &mut Reader<'_>) -> Result<Operation, DecodeError> {
+    decode_value(reader).map(Operation::Put)
+}
+
+fn decode_fields(reader: &mut Reader<'_>) -> Result<Operation, DecodeError> {
+    let count = reader.count(MAX_FIELDS, 3, "fields")?;
+    let mut fields: BTreeMap<String, Value> = BTreeMap::new();
+    for _ in 0..count {
+        let field = reader.str(MAX_FIELD_BYTES, "field")?;
+        // The one form only: in the order of their bytes, each once.
+        if fields.last_key_value().is_some_and(|(last, _)| last.as_str() >= field) {
+            return Err(DecodeError::Invalid("order of fields"));
+        }
+        fields.insert(field.to_owned(), decode_value(reader)?);
+    }
+    Ok(Operation::SetFields(fields))
+}
+
+fn decode_value(reader: &mut Reader<'_>) -> Result<Value, DecodeError> {
     let text = reader.bytes(MAX_VALUE_BYTES, "value")?;
     let value = serde_json::from_slice(text).map_err(|_| DecodeError::Invalid("value"))?;
     // The one form only: the hash of a request is taken over these bytes.
     if json::canonical(&value) != text {
         return Err(DecodeError::Invalid("value"));
     }
-    Ok(Operation::Put(value))
+    Ok(value)
 }
 
 #[cfg(test)]

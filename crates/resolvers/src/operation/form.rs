@@ -18,10 +18,14 @@ impl Operation {
         let (name, content) = only_field(value)?;
         let operation = match (kind, name.as_str()) {
             (Kind::REGISTER, "put") => Self::Put(content),
-            (Kind::REGISTER | Kind::OR_SET | Kind::CART, "delete") => only_true("delete", &content, Self::Delete)?,
+            (Kind::REGISTER | Kind::OR_SET | Kind::MAP | Kind::CART, "delete") => {
+                only_true("delete", &content, Self::Delete)?
+            }
             (Kind::G_COUNTER | Kind::PN_COUNTER, "add") => Self::Add(integer("add", &content)?),
             (Kind::OR_SET, "add") => Self::AddMembers(members("add", content)?),
             (Kind::OR_SET, "remove") => Self::RemoveMembers(members("remove", content)?),
+            (Kind::MAP, "set") => Self::SetFields(object("set", "{field:value}", content)?.into_iter().collect()),
+            (Kind::MAP, "remove") => Self::RemoveFields(fields(content)?),
             (Kind::CART, "add") => add_item(content)?,
             (Kind::CART, "remove") => remove_item(content)?,
             (Kind::CART, "clear") => only_true("clear", &content, Self::Clear)?,
@@ -41,6 +45,8 @@ impl Operation {
             Self::Add(change) => json!({ "add": change }),
             Self::AddMembers(members) => json!({ "add": list(members) }),
             Self::RemoveMembers(members) => json!({ "remove": list(members) }),
+            Self::SetFields(fields) => json!({ "set": fields }),
+            Self::RemoveFields(fields) => json!({ "remove": fields }),
             Self::AddItem { item, quantity } => json!({ "add": { "item": item, "quantity": quantity } }),
             Self::RemoveItem { item } => json!({ "remove": { "item": item } }),
             Self::Clear => json!({ "clear": true }),
@@ -81,6 +87,17 @@ fn members(name: &str, content: Value) -> Result<Vec<Member>, OperationError> {
         Value::Array(members) => members.into_iter().map(Member::from_json).collect(),
         other => malformed(format!("{name} expects a list of members, not {}", article(&other))),
     }
+}
+
+fn fields(content: Value) -> Result<Vec<String>, OperationError> {
+    let Value::Array(names) = content else {
+        return malformed(format!("remove expects a list of fields, not {}", article(&content)));
+    };
+    let name = |name: Value| match name {
+        Value::String(name) => Ok(name),
+        other => malformed(format!("a field's name is a string, not {}", article(&other))),
+    };
+    names.into_iter().map(name).collect()
 }
 
 fn add_item(content: Value) -> Result<Operation, OperationError> {

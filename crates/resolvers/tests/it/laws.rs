@@ -3,7 +3,7 @@
 
 use crate::specs;
 use anabranch_resolvers::laws::{self, Naive, Options, Random, Report};
-use anabranch_resolvers::{Cart, GCounter, KeepAll, Lww, Operation, OrSet, PnCounter, Resolver};
+use anabranch_resolvers::{Cart, Escalate, GCounter, KeepAll, Lww, Map, Operation, OrSet, PnCounter, Resolver};
 use serde_json::Value;
 
 fn options() -> Options {
@@ -44,6 +44,13 @@ fn keep_all_keeps_the_laws() {
 }
 
 #[test]
+fn escalate_keeps_the_laws() {
+    // Its value is that of `lww`; what is in conflict has tests of its own.
+    let report = keeps_the_laws(&Escalate, specs::any_register_operation, specs::lww);
+    assert!(report.contexts > report.cases, "{report:?}");
+}
+
+#[test]
 fn g_counter_keeps_the_laws() {
     let report = keeps_the_laws(&GCounter, specs::any_g_operation, specs::counter);
     assert!(report.rejections > report.cases, "{report:?}");
@@ -58,6 +65,11 @@ fn pn_counter_keeps_the_laws() {
 #[test]
 fn or_set_keeps_the_laws() {
     keeps_the_laws(&OrSet, specs::any_set_operation, specs::or_set);
+}
+
+#[test]
+fn map_keeps_the_laws() {
+    keeps_the_laws(&Map, specs::any_map_operation, specs::map);
 }
 
 #[test]

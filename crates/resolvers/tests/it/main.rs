@@ -2,7 +2,9 @@
 
 mod check;
 mod counters;
+mod customs;
 mod laws;
+mod maps;
 mod registers;
 mod sets;
 mod specs;

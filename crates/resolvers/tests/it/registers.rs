@@ -2,7 +2,7 @@
 
 use crate::world::{World, by, tag};
 use anabranch_causality::{Add, Effect, Hlc, Kind, OperationId};
-use anabranch_resolvers::{KeepAll, Lww, Operation, Rejection, Resolver};
+use anabranch_resolvers::{Escalate, KeepAll, Lww, Operation, Rejection, Resolver};
 use serde_json::{Value, json};
 
 fn put(value: impl Into<Value>) -> Value {
@@ -220,4 +220,32 @@ fn a_request_prepared_again_for_the_rest_spares_its_own_write() {
     assert_eq!(world.versions(0).len(), 101);
     world.apply(0, by(2, 1), &last, None).expect("accepted");
     assert_eq!((world.value(0), world.versions(0).len()), (Some(json!("last")), 1));
+}
+
+#[test]
+fn escalate_shows_a_provisional_value_and_one_conflict_until_a_person_decides() {
+    let (mut world, a, b) = conflict(&Escalate);
+    let outcome = world.outcome(0).expect("a key");
+    assert_eq!((outcome.value, outcome.conflicts, outcome.versions.len()), (json!("b"), 1, 2));
+    // A write that saw neither joins them.
+    world.ask(0, json!({"put": "c"})).expect("accepted");
+    let outcome = world.outcome(0).expect("a key");
+    assert_eq!((outcome.value, outcome.conflicts, outcome.versions.len()), (json!("c"), 1, 3));
+    // A person who saw the first two decides; what came since stays, and is a conflict again.
+    world.ask_seeing(0, json!({"put": "a"}), &[tag(a), tag(b)]).expect("accepted");
+    let outcome = world.outcome(0).expect("a key");
+    assert_eq!((outcome.conflicts, outcome.versions.len()), (1, 2));
+}
+
+#[test]
+fn versions_of_equal_value_are_no_conflict() {
+    let mut world = World::new(&Escalate, 2);
+    world.ask(0, json!({"put": {"x": 1}})).expect("accepted");
+    world.ask(1, json!({"put": {"x": 1}})).expect("accepted");
+    world.sync();
+    let outcome = world.outcome(0).expect("a key");
+    assert_eq!((outcome.conflicts, outcome.versions.len()), (0, 2));
+    // Nothing stands in conflict, so the next write supersedes both.
+    world.ask(0, json!({"put": 2})).expect("accepted");
+    assert_eq!(world.outcome(0).expect("a key").versions.len(), 1);
 }

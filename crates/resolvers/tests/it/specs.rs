@@ -61,6 +61,52 @@ pub(crate) fn or_set(naive: &Naive) -> Option<Value> {
     (!members.is_empty()).then(|| members.into_iter().map(Member::to_json).collect())
 }
 
+/// The fields that an operation sets, in the order of their positions.
+fn set_by(operation: &Operation) -> Vec<(&String, &Value)> {
+    match operation {
+        Operation::SetFields(fields) => fields.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(crate) fn map(naive: &Naive) -> Option<Value> {
+    let is_outranked = |tag: &Tag, subkey: &[u8]| {
+        naive.rows.iter().any(|(other, row)| {
+            row.subkey == subkey
+                && matches!(tag.operation.actor, Actor::Session(_))
+                && other.operation.actor == tag.operation.actor
+                && other.operation.counter > tag.operation.counter
+        })
+    };
+    let mut rows: Vec<_> = naive.rows.iter().filter(|(tag, row)| !is_outranked(tag, &row.subkey)).collect();
+    rows.sort_by_key(|(tag, row)| (row.stamp, tag.operation, tag.position));
+    let value = |tag: &Tag| {
+        let all = naive.requests[&tag.operation].iter().flat_map(set_by);
+        let (field, value) = all.into_iter().nth(tag.position as usize).expect("whoever set it");
+        (field.clone(), value.clone())
+    };
+    let object: Map<String, Value> = rows.into_iter().map(|(tag, _)| value(tag)).collect();
+    (!object.is_empty()).then_some(Value::Object(object))
+}
+
+pub(crate) fn any_map_operation(random: &mut Random) -> Operation {
+    const FIELDS: [&str; 5] = ["a", "ab", "b\"", "ü", "n"];
+    let field = |random: &mut Random| FIELDS[random.index(FIELDS.len())].to_owned();
+    let count = 1 + random.below(3);
+    match random.below(20) {
+        0..=11 => {
+            let value = |random: &mut Random| match random.below(4) {
+                0 => Value::Null,
+                1 => json!({ "x": [random.below(9)] }),
+                _ => json!(random.below(100)),
+            };
+            Operation::SetFields((0..count).map(|_| (field(random), value(random))).collect())
+        }
+        12..=18 => Operation::RemoveFields((0..count).map(|_| field(random)).collect()),
+        _ => Operation::Delete,
+    }
+}
+
 pub(crate) fn cart(naive: &Naive) -> Option<Value> {
     let mut sums: BTreeMap<&str, i128> = BTreeMap::new();
     for tag in naive.rows.keys() {

@@ -18,7 +18,8 @@ fn read(bytes: &[u8]) -> Result<Operation, DecodeError> {
 #[test]
 fn golden_bytes() {
     let members = vec![Member::String("a".into()), Member::Bool(true), Member::Integer(-1)];
-    let cases: [(Operation, &[u8]); 8] = [
+    let fields = [("b".to_owned(), json!(1)), ("a".to_owned(), json!(null))].into();
+    let cases: [(Operation, &[u8]); 10] = [
         (Operation::Put(json!({"b": 1, "a": null})), b"\x01\x01\x10{\"a\":null,\"b\":1}"),
         (Operation::Delete, b"\x01\x02"),
         (Operation::Add(-3), b"\x01\x03\x05"),
@@ -27,6 +28,8 @@ fn golden_bytes() {
         (Operation::AddItem { item: "sku".into(), quantity: 150 }, b"\x01\x06\x03sku\xac\x02"),
         (Operation::RemoveItem { item: "sku".into() }, b"\x01\x07\x03sku"),
         (Operation::Clear, b"\x01\x08"),
+        (Operation::SetFields(fields), b"\x01\x09\x02\x01a\x04null\x01b\x011"),
+        (Operation::RemoveFields(vec!["b".into(), "a".into()]), b"\x01\x0a\x02\x01b\x01a"),
     ];
     for (operation, expected) in cases {
         assert_eq!(bytes(&operation), expected, "{operation:?}");
@@ -37,11 +40,16 @@ fn golden_bytes() {
 #[test]
 fn hostile_bytes_are_refused() {
     let long_item = [&b"\x01\x07\x81\x04"[..], &[b'x'; 513]].concat();
-    let cases: [(&[u8], DecodeError); 14] = [
+    let cases: [(&[u8], DecodeError); 19] = [
         (b"", DecodeError::Short("version")),
         (b"\x02\x02", DecodeError::Version { what: "operation", version: 2 }),
         (b"\x01\x00", DecodeError::Invalid("operation")),
-        (b"\x01\x09", DecodeError::Invalid("operation")),
+        (b"\x01\x0b", DecodeError::Invalid("operation")),
+        (b"\x01\x09\x00", DecodeError::Invalid("operation")),
+        (b"\x01\x09\x02\x01b\x011\x01a\x011", DecodeError::Invalid("order of fields")),
+        (b"\x01\x09\x02\x01a\x011\x01a\x011", DecodeError::Invalid("order of fields")),
+        (b"\x01\x09\x01\x00\x011", DecodeError::Invalid("operation")),
+        (b"\x01\x0a\xff\x7f", DecodeError::TooLarge("fields")),
         (b"\x01\x02\x00", DecodeError::Trailing("operation")),
         (b"\x01\x01\x02 1", DecodeError::Invalid("value")),
         (b"\x01\x01\x01x", DecodeError::Invalid("value")),

@@ -22,6 +22,13 @@ fn every_form_is_read_and_comes_back() {
         (Kind::OR_SET, r#"{"add":["a",-1,true]}"#, Operation::AddMembers(members.clone())),
         (Kind::OR_SET, r#"{"remove":["a",-1,true]}"#, Operation::RemoveMembers(members)),
         (Kind::OR_SET, r#"{"delete":true}"#, Operation::Delete),
+        (
+            Kind::MAP,
+            r#"{"set":{"b":[1],"a":null}}"#,
+            Operation::SetFields([("a".into(), Value::Null), ("b".into(), json!([1]))].into()),
+        ),
+        (Kind::MAP, r#"{"remove":["b","a"]}"#, Operation::RemoveFields(vec!["b".into(), "a".into()])),
+        (Kind::MAP, r#"{"delete":true}"#, Operation::Delete),
         (Kind::CART, r#"{"add":{"item":"x","quantity":-2}}"#, item("x", -2)),
         (Kind::CART, r#"{"remove":{"item":"x"}}"#, Operation::RemoveItem { item: "x".into() }),
         (Kind::CART, r#"{"clear":true}"#, Operation::Clear),
@@ -59,6 +66,11 @@ fn what_is_malformed_says_what_was_expected() {
         (Kind::OR_SET, r#"{"remove":[]}"#, "remove expects at least one member"),
         (Kind::OR_SET, r#"{"remove":[null]}"#, "members are strings, integers or booleans, not null"),
         (Kind::OR_SET, r#"{"add":[0.5]}"#, "a member that is a number must be an integer of 64 bits, not 0.5"),
+        (Kind::MAP, r#"{"set":{}}"#, "set takes 1 to 1000 fields, not 0"),
+        (Kind::MAP, r#"{"set":[1]}"#, "set expects {field:value}, not a list"),
+        (Kind::MAP, r#"{"set":{"":1}}"#, "a field's name must have 1 to 512 bytes, not 0"),
+        (Kind::MAP, r#"{"remove":{"a":1}}"#, "remove expects a list of fields, not an object"),
+        (Kind::MAP, r#"{"remove":[1]}"#, "a field's name is a string, not a number"),
         (Kind::CART, r#"{"add":["x"]}"#, &format!("{CART_ADD}, not a list")),
         (Kind::CART, r#"{"add":{"quantity":1}}"#, &format!("{CART_ADD}: item is missing")),
         (Kind::CART, r#"{"add":{"item":"x"}}"#, &format!("{CART_ADD}: quantity is missing")),
@@ -97,7 +109,12 @@ fn other_kinds_operations_are_not_supported() {
                 r#"{"remove":{"item":string}}, {"clear":true} and {"delete":true}"#
             ),
         ),
-        (Kind::MAP, r#"{"set":{}}"#, "set is not supported by map; this build has no operations for it"),
+        (
+            Kind::MAP,
+            r#"{"put":{}}"#,
+            r#"put is not supported by map; it takes {"set":{field:value}}, {"remove":[fields]} and {"delete":true}"#,
+        ),
+        (Kind::TEXT, r#"{"insert":{}}"#, "insert is not supported by text; this build has no operations for it"),
         (Kind::G_COUNTER, r#"{"a b":1}"#, r#""a b" is not supported by g-counter; it takes {"add":n}"#),
     ];
     for (kind, text, expected) in cases {
