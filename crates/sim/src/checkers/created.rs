@@ -80,6 +80,8 @@ impl Own {
             Operation::AddMembers(members) | Operation::RemoveMembers(members) => {
                 members.iter().any(|member| member.to_subkey() == subkey)
             }
+            Operation::SetFields(fields) => fields.keys().any(|field| field.as_bytes() == subkey),
+            Operation::RemoveFields(fields) => fields.iter().any(|field| field.as_bytes() == subkey),
             Operation::RemoveItem { item } => item.as_bytes() == subkey,
             Operation::Add(_) | Operation::AddItem { .. } => false,
         };
@@ -132,12 +134,19 @@ fn check_additions(effect: &Effect, operation: &Operation) -> Result<(), String>
             let added: BTreeSet<Vec<u8>> = adds.iter().map(|(subkey, _)| subkey.to_vec()).collect();
             asked == added && adds.len() == asked.len() && folds.is_empty()
         }
+        Operation::SetFields(fields) => {
+            let asked = fields.iter().map(|(field, value)| (field.as_bytes(), value.to_string()));
+            let added = adds.iter().map(|(subkey, payload)| (*subkey, String::from_utf8_lossy(payload).into_owned()));
+            asked.eq(added) && folds.is_empty()
+        }
         Operation::AddItem { item, quantity } => {
             adds == [(item.as_bytes(), &signed(*quantity)[..])] && folds.is_empty()
         }
-        Operation::Delete | Operation::Clear | Operation::RemoveMembers(_) | Operation::RemoveItem { .. } => {
-            adds.is_empty() && folds.is_empty()
-        }
+        Operation::Delete
+        | Operation::Clear
+        | Operation::RemoveMembers(_)
+        | Operation::RemoveFields(_)
+        | Operation::RemoveItem { .. } => adds.is_empty() && folds.is_empty(),
     };
     if right { Ok(()) } else { Err("it does not add what was asked".to_owned()) }
 }
