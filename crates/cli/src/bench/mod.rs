@@ -3,6 +3,7 @@
 mod reads;
 mod replication;
 mod report;
+mod tokens;
 mod writes;
 
 use crate::output;
@@ -27,7 +28,7 @@ pub(crate) struct BenchArgs {
     /// Where to put the databases; each is made in a folder of its own there and removed. Must be a real disk.
     #[arg(long, default_value = ".")]
     dir: PathBuf,
-    /// Only what starts with this: writes, reads, replication.
+    /// Only what starts with this: writes, reads, tokens, replication.
     #[arg(long)]
     only: Option<String>,
     /// One JSON object instead of a table.
@@ -67,6 +68,9 @@ fn measurements() -> Vec<(&'static str, Measure)> {
         ("writes, 64 writers", |setting| writes::measure(setting, 64)),
         ("writes, 1024 writers", |setting| writes::measure(setting, 1024)),
         ("reads, point", reads::measure),
+        ("tokens, in the library", tokens::library),
+        ("tokens, in a session", tokens::session),
+        ("tokens, over HTTP", tokens::over_http),
         ("replication, 64 writers, beside the sender alone", replication::beside_sender),
         ("replication, 64 writers, beside QUIC alone", replication::beside_quic),
     ]

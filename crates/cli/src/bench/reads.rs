@@ -14,20 +14,7 @@ pub(super) fn measure(setting: &Setting) -> anyhow::Result<Row> {
     let dir = tempfile::tempdir_in(&setting.dir)?;
     let path = dir.path().join("ours");
     let db = Database::open(&path)?;
-    let pending: Vec<_> = (0..FILL).map(writes::write).collect();
-    for chunk in pending.chunks(1_000) {
-        let (sender, done) = std::sync::mpsc::channel();
-        for write in chunk {
-            let sender = sender.clone();
-            db.submit(write.clone(), move |answer| {
-                // The measurement is over when nobody listens.
-                let _ = sender.send(answer);
-            });
-        }
-        for _ in chunk {
-            done.recv()??;
-        }
-    }
+    writes::fill(&db, 0..FILL)?;
     let registers = db.lww::<String>("bench")?;
     let keys: Vec<String> = db.view().scan("bench", "", None, 10_000)?.entries.into_iter().map(|e| e.key).collect();
     let ours = repeat(setting.length, keys.len(), |at| found(registers.get(&keys[at])?))?;

@@ -30,18 +30,23 @@ pub(super) fn beside_quic(setting: &Setting) -> anyhow::Result<Row> {
     Ok(Row { ours: rate, raw, beside: "QUIC alone, same bytes in frames of 64 writes", unit: "writes", worst_ms: None })
 }
 
-struct Nodes {
+/// Nodes of one cluster, called `bench`.
+pub(super) struct Nodes {
     authority: CertificateAuthority,
 }
 
 impl Nodes {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self { authority: CertificateAuthority::create("bench")? })
+    }
+
     fn identity(&self, name: &str) -> anyhow::Result<Arc<Identity>> {
         let issued = self.authority.issue(name, name)?;
         let ca = self.authority.cert_pem().as_bytes();
         Ok(Arc::new(Identity::from_pem(ca, issued.cert_pem.as_bytes(), issued.key_pem.as_bytes())?))
     }
 
-    fn start(&self, dir: &Path, name: &str) -> anyhow::Result<(Database, Network)> {
+    pub(super) fn start(&self, dir: &Path, name: &str) -> anyhow::Result<(Database, Network)> {
         let db = Database::builder().names("bench", name, name).open(dir.join(name))?;
         let config = NetworkConfig { identity: self.identity(name)?, listen: any_port(), limits: Limits::default() };
         let network = Network::start(&db, config)?;
@@ -49,13 +54,13 @@ impl Nodes {
     }
 }
 
-fn any_port() -> SocketAddr {
+pub(super) fn any_port() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
 /// Writes per second until all is on disk at both, and bytes sent per write.
 fn replicate(dir: &Path, length: Duration) -> anyhow::Result<(f64, usize)> {
-    let nodes = Nodes { authority: CertificateAuthority::create("bench")? };
+    let nodes = Nodes::new()?;
     let (a, to_b) = nodes.start(dir, "a")?;
     let (b, to_a) = nodes.start(dir, "b")?;
     let peer = |node: &str, network: &Network| PeerConfig {
@@ -82,7 +87,7 @@ fn replicate(dir: &Path, length: Duration) -> anyhow::Result<(f64, usize)> {
 
 /// Frames of as many bytes as 64 writes take, from one endpoint to another.
 fn quic_alone(bytes_per_write: usize, length: Duration) -> anyhow::Result<f64> {
-    let nodes = Nodes { authority: CertificateAuthority::create("bench")? };
+    let nodes = Nodes::new()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let sender = Endpoint::bind(any_port(), nodes.identity("a")?, Limits::default())?;

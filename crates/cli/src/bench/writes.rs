@@ -8,6 +8,7 @@ use anabranch_engine::mutant::Planted;
 use anabranch_engine::store::{Batch, Store};
 use anabranch_engine::{Config, Engine, Time};
 use anabranch_store::{FjallStore, MemoryStore};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,25 @@ pub(super) fn write(number: u64) -> Write {
         changes: vec![Change::Operate { collection, kind: Kind::REGISTER, key, operation, context: None }],
         key: None,
     }
+}
+
+/// Makes those writes.
+pub(super) fn fill(db: &Database, numbers: Range<u64>) -> anyhow::Result<()> {
+    let pending: Vec<_> = numbers.map(write).collect();
+    for chunk in pending.chunks(1_000) {
+        let (sender, done) = mpsc::channel();
+        for write in chunk {
+            let sender = sender.clone();
+            db.submit(write.clone(), move |answer| {
+                // The measurement is over when nobody listens.
+                let _ = sender.send(answer);
+            });
+        }
+        for _ in chunk {
+            done.recv()??;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps `writers` writes under way; the rate and the longest a single one took.

@@ -2,10 +2,10 @@
 
 use crate::support::command::run;
 
-/// Of the three families, those two that make no data first: that takes too long here.
+/// Of the four families, those three that make little data first: more takes too long here.
 #[test]
 fn each_workload_stands_beside_its_raw_part() {
-    for only in ["writes, 64", "replication, 64 writers, beside QUIC"] {
+    for only in ["writes, 64", "tokens, over HTTP", "replication, 64 writers, beside QUIC"] {
         let scratch = tempfile::tempdir().expect("a directory");
         let dir = scratch.path().to_str().expect("a path");
         let ended =

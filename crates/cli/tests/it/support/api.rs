@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 use ureq::http::Request;
 
@@ -22,6 +23,34 @@ pub(crate) enum Reply {
     Unknown(String),
 }
 
+/// An answer, good or bad.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) value: Value,
+    pub(crate) token: Option<String>,
+    /// The node that answered.
+    pub(crate) by: Option<String>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// Nobody was there to be asked.
+    NotSent(String),
+    /// It may or may not have been carried out.
+    Lost(String),
+}
+
+impl From<ureq::Error> for NoAnswer {
+    fn from(error: ureq::Error) -> Self {
+        match &error {
+            ureq::Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => Self::NotSent(error.to_string()),
+            _ => Self::Lost(error.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -34,11 +63,13 @@ impl fmt::Display for Reply {
 
 impl Api {
     pub(crate) fn new() -> Self {
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(3)))
-            .http_status_as_error(false)
-            .proxy(None)
-            .build();
+        Self::with_patience(Duration::from_secs(3))
+    }
+
+    /// One that waits for an answer that long.
+    pub(crate) fn with_patience(limit: Duration) -> Self {
+        let agent =
+            ureq::Agent::config_builder().timeout_global(Some(limit)).http_status_as_error(false).proxy(None).build();
         Self { agent: agent.into() }
     }
 
@@ -51,6 +82,22 @@ impl Api {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Reply {
+        match self.ask(port, method, path, headers, body) {
+            Ok(answer) if answer.status < 400 => Reply::Done(answer.value, answer.token),
+            Ok(answer) => Reply::Refused(answer.status, answer.value),
+            Err(NoAnswer::NotSent(error) | NoAnswer::Lost(error)) => Reply::Unknown(error),
+        }
+    }
+
+    /// The same, for who wants to know all that the answer says.
+    pub(crate) fn ask(
+        &self,
+        port: u16,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Answer, NoAnswer> {
         let mut request = Request::builder().method(method).uri(format!("http://127.0.0.1:{port}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -62,18 +109,13 @@ impl Api {
             }
             None => self.agent.run(request.body(()).expect("a request")),
         };
-        let mut response = match sent {
-            Ok(response) => response,
-            Err(error) => return Reply::Unknown(error.to_string()),
-        };
+        let mut response = sent?;
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (token, by) = (header("anabranch-token"), header("anabranch-served-by"));
         let status = response.status().as_u16();
-        let token = response.headers().get("anabranch-token").and_then(|token| token.to_str().ok()).map(str::to_owned);
-        let text = match response.body_mut().with_config().limit(1 << 28).read_to_string() {
-            Ok(text) => text,
-            Err(error) => return Reply::Unknown(error.to_string()),
-        };
+        let text = response.body_mut().with_config().limit(1 << 28).read_to_string()?;
         let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        if status < 400 { Reply::Done(value, token) } else { Reply::Refused(status, value) }
+        Ok(Answer { status, value, token, by })
     }
 
     pub(crate) fn is_up(&self, port: u16) -> bool {

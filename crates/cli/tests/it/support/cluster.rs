@@ -5,6 +5,7 @@ use super::command::{Ended, run};
 use super::ports::free_port;
 use super::process::Process;
 use super::{eventually, links::Links};
+use anabranch_transport::{Identity, LinkProfile};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) data: PathBuf,
     pub(crate) http: u16,
     pub(crate) quic: u16,
+    /// Whom it follows, if it is no leader itself.
+    pub(crate) leader: Option<String>,
     pub(crate) process: Option<Process>,
 }
 
@@ -44,9 +47,17 @@ impl Cluster {
 
     /// As [`Cluster::start`], with a simulated link of its own for every ordered pair of nodes.
     pub(crate) fn start_linked(names: &[&str], delay: Duration) -> Self {
+        Self::start_apart(names, None, LinkProfile::with_delay(delay), 0)
+    }
+
+    /// As [`Cluster::start`], with links of that kind. If one of them is named as the leader, all others follow it.
+    pub(crate) fn start_apart(names: &[&str], leader: Option<&str>, link: LinkProfile, seed: u64) -> Self {
         let mut cluster = Self::prepare(names);
         let ports: Vec<_> = cluster.nodes.iter().map(|node| node.quic).collect();
-        cluster.links = Some(Links::start(&ports, delay));
+        cluster.links = Some(Links::start(&ports, link, seed));
+        for node in cluster.nodes.iter_mut().filter(|node| Some(node.name.as_str()) != leader) {
+            node.leader = leader.map(str::to_owned);
+        }
         cluster.configure();
         cluster.start_all();
         cluster
@@ -71,6 +82,7 @@ impl Cluster {
                 data: scratch.path().join("data").join(name),
                 http: free_port(),
                 quic: free_port(),
+                leader: None,
                 process: None,
             }
         });
@@ -88,9 +100,11 @@ impl Cluster {
 
     /// The text of a node's configuration.
     pub(crate) fn config(&self, at: usize) -> String {
-        let Node { name, http, quic, .. } = &self.nodes[at];
+        let Node { name, http, quic, leader, .. } = &self.nodes[at];
+        let follows = |leader: &String| format!("role = \"follower\"\nleader = \"{leader}\"\n");
+        let role = leader.as_ref().map(follows).unwrap_or_default();
         let mut text = format!(
-            "[node]\ncluster = \"{}\"\nregion = \"{name}\"\ndata_dir = \"data/{name}\"\n\n\
+            "[node]\ncluster = \"{}\"\nregion = \"{name}\"\ndata_dir = \"data/{name}\"\n{role}\n\
              [listen]\nquic = \"127.0.0.1:{quic}\"\nhttp = \"127.0.0.1:{http}\"\n\n\
              [tls]\nca = \"certs/ca.pem\"\ncert = \"certs/{name}.pem\"\nkey = \"certs/{name}.key\"\n",
             self.name
@@ -101,6 +115,16 @@ impl Cluster {
             write!(text, "\n[[peer]]\nregion = \"{}\"\naddr = \"{addr}\"\n", peer.name).expect("text");
         }
         text
+    }
+
+    /// Issues a certificate to a client of that name.
+    pub(crate) fn identity(&self, name: &str) -> Identity {
+        let certs = self.dir().join("certs");
+        let dir = certs.to_str().expect("a path");
+        run(&["cert", "issue", "--dir", dir, "--region", "home", "--name", name]).with_code(0);
+        let file = |name: String| certs.join(name);
+        let (ca, cert, key) = (file("ca.pem".into()), file(format!("{name}.pem")), file(format!("{name}.key")));
+        Identity::load(&ca, &cert, &key).expect("an identity")
     }
 
     /// The scratch directory.

@@ -3,7 +3,6 @@
 use anabranch_transport::{LinkProfile, WanLink};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 /// Who dials whom over which link.
 pub(crate) struct Links {
@@ -13,7 +12,7 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn start(ports: &[u16], delay: Duration) -> Self {
+    pub(crate) fn start(ports: &[u16], profile: LinkProfile, seed: u64) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         let _inside = runtime.enter();
@@ -21,7 +20,7 @@ impl Links {
         for from in 0..ports.len() {
             for to in (0..ports.len()).filter(|to| *to != from) {
                 let target = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[to]));
-                let link = WanLink::start(target, LinkProfile::with_delay(delay), (from * 10 + to) as u64);
+                let link = WanLink::start(target, profile, seed.wrapping_add((from * 10 + to) as u64));
                 links.insert((from, to), link.expect("a link"));
             }
         }

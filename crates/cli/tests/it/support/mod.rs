@@ -3,11 +3,14 @@
 pub(crate) mod api;
 pub(crate) mod cluster;
 pub(crate) mod command;
+pub(crate) mod crowd;
 pub(crate) mod ledger;
 pub(crate) mod links;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod stalls;
+pub(crate) mod swallow;
 pub(crate) mod writer;
 
 use std::time::{Duration, Instant};
