@@ -17,7 +17,8 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(status: &Value) -> std::io::Result<()> {
-    let fields = ["cluster", "region", "name", "role", "leader", "origin", "version", "uptime_s", "behind_ms", "conflicts_open"];
+    let fields =
+        ["cluster", "region", "name", "role", "leader", "origin", "version", "uptime_s", "behind_ms", "conflicts_open"];
     let known = fields.iter().filter(|field| status.get(**field).is_some_and(|value| !value.is_null()));
     output::table(&["node", ""], known.map(|field| vec![(*field).to_owned(), cell(status.get(field))]).collect())?;
     for shard in list(status, "shards") {
@@ -38,7 +39,8 @@ fn show(status: &Value) -> std::io::Result<()> {
     if !peers.is_empty() {
         output::line("")?;
         let titles = ["peer", "region", "role", "state", "we lack", "they lack", "lag ms", "rtt ms"];
-        let fields = ["name", "region", "role", "state", "lag_transactions", "unacked_transactions", "lag_ms", "rtt_ms"];
+        let fields =
+            ["name", "region", "role", "state", "lag_transactions", "unacked_transactions", "lag_ms", "rtt_ms"];
         output::table(&titles, peers.iter().map(|peer| row(peer, &fields)).collect())?;
     }
     Ok(())
