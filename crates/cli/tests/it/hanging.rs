@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 const PATH: &str = "/v1/data/likes/post";
 /// How much longer than it was to wait a request may take, besides what the machine stood still.
 const GRACE: Duration = Duration::from_millis(1_500);
-/// Together more than a node takes at a time: 4,096 connections, and 10,000 who wait.
-const CONNECTIONS: usize = 4_200;
-const CLIENTS: usize = 7;
+/// Connections over HTTP, and clients with 990 requests each. In the long form (`ANABRANCH_CROWD=full`, by itself on its machine)
+/// together more than a node takes at a time: 4,096 connections, and 10,000 who wait.
+const CROWD: (usize, usize) = (1_000, 1);
+const FULL_CROWD: (usize, usize) = (4_200, 7);
 /// How much memory they may cost the node.
 const GROWTH: u64 = 192 << 20;
 
@@ -104,8 +105,11 @@ fn a_client_hears_of_a_token_that_leads_nowhere_within_its_deadline() {
 }
 
 #[test]
-fn ten_thousand_may_wait_and_each_is_answered() {
+fn many_may_wait_and_each_is_answered() {
     raise_file_limit();
+    let full = std::env::var("ANABRANCH_CROWD").is_ok_and(|crowd| crowd == "full");
+    let (connections, clients) = if full { FULL_CROWD } else { CROWD };
+    let count = connections + clients * Crowd::PER_CLIENT;
     let stalls = Stalls::watch();
     let (mut cluster, token) = node();
     let port = cluster.nodes[0].http;
@@ -115,10 +119,10 @@ fn ten_thousand_may_wait_and_each_is_answered() {
     let runtime = runtime.expect("a runtime");
     let clients: Vec<_> = {
         let _inside = runtime.enter();
-        (0..CLIENTS).map(|number| client(&cluster, &format!("app-{number}"))).collect()
+        (0..clients).map(|number| client(&cluster, &format!("app-{number}"))).collect()
     };
     let (answers, most) = std::thread::scope(|scope| {
-        let asking = scope.spawn(|| runtime.block_on(crowd.ask(CONNECTIONS, &clients)));
+        let asking = scope.spawn(|| runtime.block_on(crowd.ask(connections, &clients)));
         let mut most = before;
         while !asking.is_finished() {
             most = most.max(cluster.process(0).resident_bytes());
@@ -129,10 +133,10 @@ fn ten_thousand_may_wait_and_each_is_answered() {
     drop(clients);
     let growth = most.saturating_sub(before);
     tell(&format!("a crowd: {answers}; {} MiB more than {} MiB", growth >> 20, before >> 20));
-    answers.must_be_definite(CONNECTIONS + CLIENTS * Crowd::PER_CLIENT, GRACE + 2 * stalls.worst());
-    assert!(answers.waited() >= 9_000, "few waited: the test proves nothing");
+    answers.must_be_definite(count, GRACE + 2 * stalls.worst());
+    assert!(answers.waited() >= count * 4 / 5, "few waited: the test proves nothing");
     assert!(growth < GROWTH, "{} MiB more memory", growth >> 20);
-    assert!(answers.refused() > 0, "nobody was too much: the test proves nothing");
+    assert!(!full || answers.refused() > 0, "nobody was too much: the test proves nothing");
 
     // All is as it was.
     let headers = [("anabranch-token", token.as_str())];
