@@ -9,6 +9,8 @@
 // What it has to say.
 #![allow(clippy::print_stdout)]
 
+mod support;
+
 use anabranch::resolvers::custom::{Custom, Merged, Surviving};
 use anabranch::resolvers::laws::{self, Law, Options, Random};
 use anabranch::resolvers::{Malformed, Operation, Outcome, Prepare, ReadFailed, Rejection, Resolver, Rows};
@@ -90,17 +92,7 @@ fn read(payload: &[u8]) -> Result<i64, Malformed> {
 }
 
 fn main() -> ExitCode {
-    match prove() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            println!("NOT PROVED");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            println!("NOT PROVED: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::verdict(prove())
 }
 
 fn prove() -> Result<bool, Box<dyn Error>> {

@@ -39,17 +39,7 @@ struct Places {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match prove().await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            println!("NOT PROVED");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            println!("NOT PROVED: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    support::verdict(prove().await)
 }
 
 async fn prove() -> Result<bool, Failure> {

@@ -8,11 +8,23 @@ use anabranch::{Database, Network, NetworkConfig, PeerConfig};
 use anabranch_client::Client;
 use anabranch_server::{HttpConfig, HttpServer, serve_http};
 use std::error::Error;
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+/// How an example ends: well only if it proved its point.
+pub(crate) fn verdict(proved: Result<bool, impl Display>) -> ExitCode {
+    match proved {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => println!("NOT PROVED"),
+        Err(error) => println!("NOT PROVED: {error}"),
+    }
+    ExitCode::FAILURE
+}
 
 const CLUSTER: &str = "example";
 
