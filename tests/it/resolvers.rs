@@ -45,6 +45,8 @@ fn two_people_who_did_not_see_each_other_are_shown_to_a_third_who_decides() {
     let (a, b) = (cluster.join(open("a"), "a"), cluster.join(open("b"), "b"));
     let (at_a, at_b) = (a.db.escalate::<String>("rooms").expect("a"), b.db.escalate::<String>("rooms").expect("b"));
     at_a.put("blue", &"Ann".to_owned()).expect("a write");
+    // Clocks tell milliseconds apart, and neither leader has heard of the other: without this, either may be the older.
+    std::thread::sleep(std::time::Duration::from_millis(20));
     at_b.put("blue", &"Bob".to_owned()).expect("a write");
     mesh(&[("a", &a), ("b", &b)]);
     eventually("both know both", || crate::support::equal(&[&a.db, &b.db]));
