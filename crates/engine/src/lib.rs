@@ -22,6 +22,7 @@ mod peers;
 pub mod query;
 pub mod record;
 mod relay;
+pub mod resolutions;
 pub mod rows;
 pub mod state;
 pub mod status;

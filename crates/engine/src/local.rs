@@ -7,6 +7,7 @@ use crate::engine::{Engine, Failure, Output};
 use crate::keys;
 use crate::mutant::Mutant;
 use crate::query;
+use crate::resolutions::{self, RESOLUTIONS};
 use crate::store::{Read, Space, StoreError};
 use crate::time::Time;
 use crate::view::{KeyRows, Layered, View};
@@ -230,12 +231,18 @@ impl Preparing<'_> {
         match change {
             Change::Operate { collection, kind, key, operation, context } => {
                 let resolver = self.resolver(collection, *kind)?;
-                let effect =
-                    self.operate(view, index, (collection, *kind, key), operation, context.as_ref(), &resolver)?;
+                let target = (collection.as_str(), *kind, key.as_str());
+                let record = self.record(view, target, operation, &resolver)?;
+                let effect = self.operate(view, index, target, operation, context.as_ref(), &resolver)?;
                 if !last {
                     self.try_on(view, &effect)?;
                 }
                 effects.push(effect);
+                if let Some((conflict, record)) = record {
+                    let map = self.resolver(RESOLUTIONS, Kind::MAP)?;
+                    let target = (RESOLUTIONS, Kind::MAP, conflict.as_str());
+                    effects.push(self.operate(view, index, target, &record, None, &map)?);
+                }
             }
             Change::Declare { collection, kind, resolver } => {
                 self.check_declare(collection, *kind, resolver)?;
@@ -249,6 +256,37 @@ impl Preparing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is kept of a resolution, by the id of the conflict that it ends.
+    fn record(
+        &mut self,
+        view: &View<'_>,
+        (collection, kind, key): (&str, Kind, &str),
+        operation: &Operation,
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<Option<(String, Operation)>, Failure> {
+        let Operation::Resolve(resolution) = operation else { return Ok(None) };
+        let reader = view.reader();
+        let rows = KeyRows::new(&reader, self.id(collection, kind), key);
+        let standing = resolver.conflicts(&rows).map_err(|_| Failure::Store(rows.cause()))?;
+        let meant = standing.into_iter().find(|conflict| conflict.id == resolution.conflict);
+        let Some(meant) = meant else { return Ok(None) };
+        let record = resolutions::record(self.operation, (collection, kind, key), resolution, &meant.options);
+        Ok(Some((meant.id.to_string(), record)))
+    }
+
+    /// A conflict that is no more was ended by somebody, or has changed by itself.
+    fn why_gone(&self, read: &dyn Read, operation: &Operation, why: Rejection) -> Result<Rejection, StoreError> {
+        let gone = matches!(why, Rejection::NoSuchConflict(_) | Rejection::ConflictChanged { .. });
+        match operation {
+            Operation::Resolve(asked)
+                if gone && resolutions::was_ended(read, &self.engine.state.catalog, asked.conflict)? =>
+            {
+                Ok(Rejection::AlreadyResolved(format!("conflict {} was ended before: see its history", asked.conflict)))
+            }
+            _ => Ok(why),
+        }
     }
 
     fn operate(
@@ -273,7 +311,10 @@ impl Preparing<'_> {
         match prepared {
             Ok(()) => Ok(effect),
             Err(Rejection::Read(_)) => Err(Failure::Store(rows.cause())),
-            Err(rejection) => Err(Refusal::Rejected { operation: index, rejection }.into()),
+            Err(rejection) => {
+                let rejection = self.why_gone(&reader, operation, rejection)?;
+                Err(Refusal::Rejected { operation: index, rejection }.into())
+            }
         }
     }
 

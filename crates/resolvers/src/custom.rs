@@ -1,5 +1,6 @@
 //! Resolvers of one's own in one function: from the surviving versions of a register to a value, or to a person.
 
+use crate::conflict::{Conflict, Indexed};
 use crate::json;
 use crate::operation::Operation;
 use crate::register;
@@ -71,6 +72,14 @@ impl Custom {
         let merged = (self.merge)(&versions);
         Ok(Some((versions, merged)))
     }
+
+    /// The conflict that the function leaves to a person.
+    fn standing(&self, rows: &dyn Rows) -> Result<Option<Conflict>, ReadFailed> {
+        match self.merged(rows)? {
+            Some((_, Merged::Escalate)) => register::conflict(rows),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Resolver for Custom {
@@ -90,6 +99,7 @@ impl Resolver for Custom {
                 let in_conflict = matches!(merged, Some((_, Merged::Escalate)));
                 register::put_beside(value, in_conflict, prepare)
             }
+            Operation::Resolve(resolution) => register::resolve(resolution, self.standing(prepare.rows())?, prepare),
             Operation::Delete => Ok(register::supersede_seen(prepare)?),
             other => Err(Rejection::NotSupported(other.unsupported(self.kind()))),
         }
@@ -112,6 +122,14 @@ impl Resolver for Custom {
         let value = if truncated { Value::Null } else { value };
         let versions = versions.iter().map(|version| version.tag).collect();
         Ok(Some(Outcome { conflicts, versions, truncated, ..Outcome::plain(value, reason) }))
+    }
+
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        Ok(self.standing(rows)?.into_iter().collect())
+    }
+
+    fn indexed(&self) -> Indexed {
+        Indexed::Subkeys
     }
 
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {

@@ -1,5 +1,6 @@
 //! `escalate`: a provisional value, and a conflict for a person.
 
+use crate::conflict::{Conflict, Indexed};
 use crate::operation::Operation;
 use crate::register;
 use crate::resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Rows};
@@ -31,6 +32,7 @@ impl Resolver for Escalate {
                 register::put_beside(value, in_conflict, prepare)
             }
             Operation::Delete => Ok(register::supersede_seen(prepare)?),
+            Operation::Resolve(resolution) => register::resolve(resolution, standing(prepare.rows())?, prepare),
             other => Err(Rejection::NotSupported(other.unsupported(self.kind()))),
         }
     }
@@ -52,7 +54,20 @@ impl Resolver for Escalate {
         Ok(Some(Outcome { conflicts, versions, truncated, ..Outcome::plain(value, reason) }))
     }
 
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        Ok(standing(rows)?.into_iter().collect())
+    }
+
+    fn indexed(&self) -> Indexed {
+        Indexed::Subkeys
+    }
+
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {
         register::show(payload)
     }
+}
+
+/// Versions of different values stand in conflict.
+fn standing(rows: &dyn Rows) -> Result<Option<Conflict>, ReadFailed> {
+    if register::differ(rows)? { register::conflict(rows) } else { Ok(None) }
 }

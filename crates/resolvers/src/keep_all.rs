@@ -1,5 +1,6 @@
 //! `keep-all`: all versions survive until someone writes having seen them.
 
+use crate::conflict::{Conflict, Indexed};
 use crate::operation::Operation;
 use crate::register;
 pub use crate::register::MAX_VERSIONS;
@@ -31,6 +32,9 @@ impl Resolver for KeepAll {
                 let in_conflict = register::versions(prepare.rows())?.len() > 1;
                 register::put_beside(value, in_conflict, prepare)
             }
+            Operation::Resolve(resolution) => {
+                register::resolve(resolution, register::conflict(prepare.rows())?, prepare)
+            }
             Operation::Delete => Ok(register::supersede_seen(prepare)?),
             other => Err(Rejection::NotSupported(other.unsupported(self.kind()))),
         }
@@ -59,6 +63,14 @@ impl Resolver for KeepAll {
         let reason = if conflicts == 0 { "the only version" } else { "several versions that did not see each other" };
         let versions = versions.iter().map(|version| version.tag).collect();
         Ok(Some(Outcome { conflicts, truncated, versions, ..Outcome::plain(value, reason) }))
+    }
+
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        Ok(register::conflict(rows)?.into_iter().collect())
+    }
+
+    fn indexed(&self) -> Indexed {
+        Indexed::Subkeys
     }
 
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {

@@ -5,6 +5,7 @@
 //! rows superseded go, rows added come once per operation id, sums are folded once per operation id.
 
 pub mod cart;
+pub mod conflict;
 pub mod counter;
 pub mod custom;
 pub mod escalate;
@@ -13,6 +14,7 @@ pub mod keep_all;
 pub mod laws;
 pub mod lww;
 pub mod map;
+pub mod moment;
 pub mod operation;
 pub mod or_set;
 mod register;
@@ -21,13 +23,15 @@ pub mod resolver;
 pub mod write;
 
 pub use cart::Cart;
+pub use conflict::{Choice, Conflict, ConflictId, Decided, Indexed};
 pub use counter::{GCounter, PnCounter};
 pub use custom::Custom;
 pub use escalate::Escalate;
 pub use keep_all::KeepAll;
 pub use lww::Lww;
 pub use map::Map;
-pub use operation::{Member, Operation, OperationError};
+pub use moment::Moment;
+pub use operation::{Booking, Keep, Member, Operation, OperationError, Resolution, Span};
 pub use or_set::OrSet;
 pub use registry::{NameTaken, Registry};
 pub use resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Row, Rows};

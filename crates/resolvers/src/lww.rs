@@ -1,5 +1,6 @@
 //! `lww`: the latest version wins; concurrent losers stay listed until someone writes having seen them.
 
+use crate::conflict::Indexed;
 use crate::operation::Operation;
 use crate::register;
 use crate::resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Rows};
@@ -47,6 +48,10 @@ impl Resolver for Lww {
         let reason = if versions.len() == 1 { "the only version" } else { "the latest of several concurrent versions" };
         let versions = versions.iter().map(|version| version.tag).collect();
         Ok(Some(Outcome { versions, truncated, ..Outcome::plain(value, reason) }))
+    }
+
+    fn indexed(&self) -> Indexed {
+        Indexed::Subkeys
     }
 
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {

@@ -1,5 +1,6 @@
 //! `map`: fields, each a register of its own.
 
+use crate::conflict::Indexed;
 use crate::json;
 use crate::operation::{MAX_FIELD_BYTES, Operation};
 use crate::register::{self, Version, check_limits};
@@ -80,6 +81,10 @@ impl Resolver for Map {
         }
         let object = object(rows, &winners)?;
         Ok(Some(Outcome::plain(Value::Object(object), REASON)))
+    }
+
+    fn indexed(&self) -> Indexed {
+        Indexed::Subkeys
     }
 
     fn show(&self, subkey: &[u8], payload: &[u8]) -> Value {

@@ -5,11 +5,18 @@ use anabranch_causality::Kind;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod booking;
 mod bytes;
+mod fields;
 mod form;
 mod member;
+mod resolution;
+mod text;
 
+pub use booking::{Booking, MAX_BOOKING_BYTES, MAX_TITLE_BYTES, Span};
 pub use member::Member;
+pub use resolution::{Keep, MAX_KEPT, MAX_NOTE_BYTES, MAX_OPTION_BYTES, MAX_PERSON_BYTES, Resolution};
+pub use text::{MAX_TEXT_BYTES, MAX_UPDATE_BYTES};
 
 /// The most members that one operation names.
 pub const MAX_MEMBERS: usize = 1_000;
@@ -57,6 +64,42 @@ pub enum Operation {
     },
     /// Carts: all items go, as far as they are seen.
     Clear,
+    /// Calendars: a booking comes.
+    Book(Booking),
+    /// Calendars: a booking is cancelled.
+    Cancel {
+        /// The booking.
+        booking: String,
+        /// Who says so.
+        by: String,
+    },
+    /// Calendars: a booking goes to another time.
+    Move {
+        /// The booking.
+        booking: String,
+        /// The new time.
+        span: Span,
+        /// Who says so.
+        by: String,
+    },
+    /// Registers, maps, calendars: a person ends a conflict.
+    Resolve(Resolution),
+    /// Texts: characters come. Only without a counter: where they come depends on the leader's state.
+    InsertText {
+        /// Before which character, counted in Unicode scalar values.
+        at: u64,
+        /// What comes.
+        text: String,
+    },
+    /// Texts: characters go. Only without a counter.
+    DeleteText {
+        /// The first one, counted in Unicode scalar values.
+        at: u64,
+        /// How many.
+        length: u64,
+    },
+    /// Texts: a Yjs update, as an editor made it.
+    Yjs(Vec<u8>),
 }
 
 /// Why JSON is not an operation of a kind.
@@ -79,6 +122,8 @@ impl Operation {
                 true
             }
             Self::Put(_) | Self::Add(_) | Self::AddMembers(_) | Self::SetFields(_) | Self::AddItem { .. } => false,
+            Self::Book(_) | Self::Cancel { .. } | Self::Move { .. } | Self::Resolve(_) => false,
+            Self::InsertText { .. } | Self::DeleteText { .. } | Self::Yjs(_) => false,
         }
     }
 
@@ -99,6 +144,20 @@ impl Operation {
             Self::RemoveFields(fields) => check_fields("remove", fields.len(), fields.iter()),
             Self::AddItem { quantity: 0, .. } => malformed("quantity must not be 0"),
             Self::AddItem { item, .. } | Self::RemoveItem { item } => check_item(item),
+            Self::Book(booking) => booking.check_limits(),
+            Self::Cancel { booking, by } => {
+                booking::check_id(booking)?;
+                resolution::check_person(by)
+            }
+            Self::Move { booking, span, by } => {
+                booking::check_id(booking)?;
+                span.check_limits()?;
+                resolution::check_person(by)
+            }
+            Self::Resolve(resolution) => resolution.check_limits(),
+            Self::InsertText { text, .. } => text::check_text(text),
+            Self::DeleteText { length, .. } => text::check_length(*length),
+            Self::Yjs(update) => text::check_update(update),
             Self::Delete | Self::Add(_) | Self::Clear => Ok(()),
         }
     }
@@ -116,6 +175,13 @@ impl Operation {
             Self::AddItem { .. } => "add of an item",
             Self::RemoveItem { .. } => "remove of an item",
             Self::Clear => "clear",
+            Self::Book(_) => "book",
+            Self::Cancel { .. } => "cancel",
+            Self::Move { .. } => "move",
+            Self::Resolve(_) => "resolve",
+            Self::InsertText { .. } => "insert of text",
+            Self::DeleteText { .. } => "delete of text",
+            Self::Yjs(_) => "yjs",
         }
     }
 
@@ -137,6 +203,12 @@ fn unsupported(title: &str, kind: Kind) -> String {
         Kind::MAP => r#"it takes {"set":{field:value}}, {"remove":[fields]} and {"delete":true}"#,
         Kind::CART => {
             r#"it takes {"add":{"item":string,"quantity":n}}, {"remove":{"item":string}}, {"clear":true} and {"delete":true}"#
+        }
+        Kind::CALENDAR => {
+            r#"it takes {"book":{"booking":id?,"start":time,"end":time,"title":string,"by":string}}, {"cancel":{"booking":id,"by":string}}, {"move":{"booking":id,"start":time,"end":time,"by":string}} and {"resolve":{"conflict":id,"keep":[ids],"by":string,"note":string}}"#
+        }
+        Kind::TEXT => {
+            r#"it takes {"insert":{"at":n,"text":string}}, {"delete":{"at":n,"length":n}}, {"yjs":base64} and {"delete":true}"#
         }
         _ => "this build has no operations for it",
     };

@@ -1,9 +1,10 @@
 //! What all registers share: versions of one value, under the empty subkey, as compact JSON text.
 
+use crate::conflict::{Choice, Conflict, ConflictId};
 use crate::json;
-use crate::operation::Operation;
+use crate::operation::{Keep, Operation, Resolution};
 use crate::resolver::{Malformed, Prepare, ReadFailed, Rejection, Rows};
-use anabranch_causality::{Actor, Effect, Hlc, Kind, SessionId, Tag};
+use anabranch_causality::{Actor, Effect, Hlc, Kind, SessionId, Tag, hash64};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -129,6 +130,70 @@ pub(crate) fn put_beside(value: &Value, in_conflict: bool, prepare: &mut Prepare
     }
     add(prepare, value);
     Ok(())
+}
+
+/// The conflict between all versions: each value is an option. `None` when fewer than two survive.
+pub(crate) fn conflict(rows: &dyn Rows) -> Result<Option<Conflict>, ReadFailed> {
+    let versions = versions(rows)?;
+    let Some(second) = versions.get(1) else { return Ok(None) };
+    let mut values = values(rows, |_| true)?;
+    let mut options: Vec<Choice> = Vec::new();
+    for version in &versions {
+        let value = values.remove(&version.tag).ok_or(ReadFailed)?;
+        let id = option_id(&value);
+        match options.iter_mut().find(|option| option.id == id) {
+            Some(option) => option.tags.push(version.tag),
+            None => options.push(Choice { id, value, tags: vec![version.tag], stamp: version.stamp, by: None }),
+        }
+    }
+    let id = ConflictId::of(versions.iter().map(|version| version.tag));
+    Ok(Some(Conflict { id, subkey: Vec::new(), since: second.stamp, options, outcomes: Vec::new() }))
+}
+
+/// An option is named after its value, so that the name stays when others come or go.
+fn option_id(value: &Value) -> String {
+    format!("{:016x}", hash64("anabranch option 1", &[&json::canonical(value)]))
+}
+
+/// Ends the conflict that stands, if it is the one that was meant: its versions go, what is kept comes anew.
+pub(crate) fn resolve(
+    resolution: &Resolution,
+    standing: Option<Conflict>,
+    prepare: &mut Prepare<'_>,
+) -> Result<(), Rejection> {
+    let standing = meant(resolution.conflict, standing)?;
+    let kept: Vec<&Value> = match &resolution.keep {
+        Keep::Value(value) => vec![value],
+        Keep::Options(names) => chosen(&standing.options, names)?.into_iter().map(|option| &option.value).collect(),
+    };
+    if kept.is_empty() {
+        let what = "keep at least one option or give a value; to keep none, delete the key with its context";
+        return Err(Rejection::Rejected(what.to_owned()));
+    }
+    prepare.supersede_all(Some(&[]))?;
+    kept.into_iter().for_each(|value| add(prepare, value));
+    Ok(())
+}
+
+/// The conflict that stands, if it is the one that a resolution means.
+pub(crate) fn meant(wanted: ConflictId, standing: Option<Conflict>) -> Result<Conflict, Rejection> {
+    match standing {
+        Some(standing) if standing.id == wanted => Ok(standing),
+        Some(standing) => Err(Rejection::ConflictChanged {
+            detail: format!("conflict {wanted} is no more as it was: now it is {}", standing.id),
+            now: Some(standing.id),
+        }),
+        None => Err(Rejection::NoSuchConflict(format!("there is no conflict {wanted} here"))),
+    }
+}
+
+/// The options of those names, each once, in their own order: what is kept depends on the set of names alone.
+fn chosen<'a>(options: &'a [Choice], names: &[String]) -> Result<Vec<&'a Choice>, Rejection> {
+    if let Some(unknown) = names.iter().find(|name| options.iter().all(|option| option.id != **name)) {
+        let known: Vec<&str> = options.iter().map(|option| option.id.as_str()).collect();
+        return Err(Rejection::Rejected(format!("there is no option {unknown:?}; there are {}", known.join(", "))));
+    }
+    Ok(options.iter().filter(|option| names.contains(&option.id)).collect())
 }
 
 /// What the request saw goes: the versions of its context that are here, or without a context all that are here.

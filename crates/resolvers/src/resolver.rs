@@ -1,5 +1,6 @@
 //! The trait that every resolver implements, and what it works with.
 
+use crate::conflict::{Conflict, ConflictId, Indexed};
 use crate::operation::Operation;
 use anabranch_causality::transaction::MAX_TAGS;
 use anabranch_causality::{Actor, Add, Context, Effect, Fold, Hlc, Kind, OperationId, Supersede, Tag};
@@ -59,6 +60,20 @@ pub trait Resolver: Send + Sync {
     ) -> Result<Option<Outcome>, ReadFailed> {
         let _ = operation;
         self.value(rows, most_bytes)
+    }
+
+    /// What stands in conflict in a key, in the order of their subkeys; none for kinds that make none.
+    ///
+    /// # Errors
+    /// [`ReadFailed`] when the rows cannot be read.
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        let _ = rows;
+        Ok(Vec::new())
+    }
+
+    /// How keys get into the index of open conflicts. The same for all resolvers of one kind.
+    fn indexed(&self) -> Indexed {
+        Indexed::Never
     }
 
     /// One surviving row as people read it, for `explain`: a register's value, a set's member. `null` when the kind has
@@ -150,6 +165,28 @@ pub enum Rejection {
     /// Too many versions are in conflict for one more.
     #[error("{0}")]
     ConflictOpen(String),
+    /// A booking's time is taken.
+    #[error("{detail}")]
+    SlotTaken {
+        /// What happened.
+        detail: String,
+        /// The bookings in the way.
+        bookings: Vec<String>,
+    },
+    /// The conflict is no more as it was seen: options came or went.
+    #[error("{detail}")]
+    ConflictChanged {
+        /// What happened.
+        detail: String,
+        /// The conflict that now stands there, if one does.
+        now: Option<ConflictId>,
+    },
+    /// The conflict was ended before.
+    #[error("{0}")]
+    AlreadyResolved(String),
+    /// There is no conflict of that id here, nor was there one.
+    #[error("{0}")]
+    NoSuchConflict(String),
     /// The state could not be read.
     #[error(transparent)]
     Read(#[from] ReadFailed),

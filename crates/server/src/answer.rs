@@ -88,7 +88,16 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::Rejected(_) => Code::Rejected,
         Rejection::Overflow(_) => Code::Overflow,
         Rejection::ConflictOpen(_) => Code::ConflictOpen,
+        Rejection::SlotTaken { .. } => Code::SlotTaken,
+        Rejection::ConflictChanged { .. } => Code::ConflictChanged,
+        Rejection::AlreadyResolved(_) => Code::AlreadyResolved,
+        Rejection::NoSuchConflict(_) => Code::NoSuchConflict,
         Rejection::Read(_) => Code::Internal,
     };
-    Problem::new(code, rejection.to_string())
+    let problem = Problem::new(code, rejection.to_string());
+    match rejection {
+        Rejection::SlotTaken { bookings, .. } => problem.with("bookings", json!(bookings)),
+        Rejection::ConflictChanged { now, .. } => problem.with("conflict", json!(now.map(|id| id.to_string()))),
+        _ => problem,
+    }
 }

@@ -16,11 +16,15 @@ pub(crate) enum Code {
     ForeignOrigin,
     NoSuchCollection,
     NoSuchKey,
+    NoSuchConflict,
     NotFound,
     MethodNotAllowed,
     UnsupportedMediaType,
     ResolverMismatch,
+    SlotTaken,
     ConflictOpen,
+    ConflictChanged,
+    AlreadyResolved,
     IdempotencyKeyReused,
     WrongClusterToken,
     IdempotencyKeyExpired,
@@ -50,10 +54,14 @@ impl Code {
             Self::ForeignOrigin => (403, "foreign-origin", "The request comes from a foreign web page"),
             Self::NoSuchCollection => (404, "no-such-collection", "There is no such collection"),
             Self::NoSuchKey => (404, "no-such-key", "There is no such key"),
+            Self::NoSuchConflict => (404, "no-such-conflict", "There is no such conflict"),
             Self::NotFound => (404, "not-found", "There is nothing at this path"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "The path does not take this method"),
             Self::UnsupportedMediaType => (415, "unsupported-media-type", "The body must be JSON"),
             Self::ResolverMismatch => (409, "resolver-mismatch", "The collection exists with another kind"),
+            Self::SlotTaken => (409, "slot-taken", "The time is taken"),
+            Self::ConflictChanged => (409, "conflict-changed", "The conflict is no more as it was seen"),
+            Self::AlreadyResolved => (409, "already-resolved", "The conflict was ended before"),
             Self::ConflictOpen => (409, "conflict-open", "Too many versions are in conflict"),
             Self::IdempotencyKeyReused => {
                 (409, "idempotency-key-reused", "The idempotency key was used for another request")
@@ -76,7 +84,7 @@ impl Code {
     }
 
     /// All of the HTTP API.
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::BadRequest,
         Self::BadToken,
         Self::BadContext,
@@ -84,11 +92,15 @@ impl Code {
         Self::ForeignOrigin,
         Self::NoSuchCollection,
         Self::NoSuchKey,
+        Self::NoSuchConflict,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::UnsupportedMediaType,
         Self::ResolverMismatch,
+        Self::SlotTaken,
         Self::ConflictOpen,
+        Self::ConflictChanged,
+        Self::AlreadyResolved,
         Self::IdempotencyKeyReused,
         Self::WrongClusterToken,
         Self::IdempotencyKeyExpired,

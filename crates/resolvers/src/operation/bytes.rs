@@ -1,7 +1,8 @@
 //! The canonical bytes of operations: equal operations have equal bytes, and different ones different bytes.
 
 use super::{
-    MAX_FIELD_BYTES, MAX_FIELDS, MAX_ITEM_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_VALUE_BYTES, Member, Operation,
+    Booking, MAX_BOOKING_BYTES, MAX_FIELD_BYTES, MAX_FIELDS, MAX_ITEM_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS,
+    MAX_PERSON_BYTES, MAX_TEXT_BYTES, MAX_UPDATE_BYTES, MAX_VALUE_BYTES, Member, Operation, Resolution, Span,
 };
 use crate::json;
 use anabranch_causality::{DecodeError, Reader, Writer};
@@ -22,6 +23,13 @@ const REMOVE_ITEM: u8 = 7;
 const CLEAR: u8 = 8;
 const SET_FIELDS: u8 = 9;
 const REMOVE_FIELDS: u8 = 10;
+const BOOK: u8 = 11;
+const CANCEL: u8 = 12;
+const MOVE: u8 = 13;
+const RESOLVE: u8 = 14;
+const INSERT_TEXT: u8 = 15;
+const DELETE_TEXT: u8 = 16;
+const YJS: u8 = 17;
 
 impl Operation {
     /// Appends the operation: format version, number of the operation, its fields. Meant for operations within the
@@ -51,6 +59,22 @@ impl Operation {
                 }
                 writer
             }
+            Self::Book(booking) => {
+                booking.encode(writer.u8(BOOK));
+                writer
+            }
+            Self::Cancel { booking, by } => writer.u8(CANCEL).bytes(booking.as_bytes()).bytes(by.as_bytes()),
+            Self::Move { booking, span, by } => {
+                span.encode(writer.u8(MOVE).bytes(booking.as_bytes()));
+                writer.bytes(by.as_bytes())
+            }
+            Self::Resolve(resolution) => {
+                resolution.encode(writer.u8(RESOLVE));
+                writer
+            }
+            Self::InsertText { at, text } => writer.u8(INSERT_TEXT).varint(*at).bytes(text.as_bytes()),
+            Self::DeleteText { at, length } => writer.u8(DELETE_TEXT).varint(*at).varint(*length),
+            Self::Yjs(update) => writer.u8(YJS).bytes(update),
         };
     }
 
@@ -84,11 +108,32 @@ impl Operation {
                 }
                 Self::RemoveFields(fields)
             }
+            BOOK => Self::Book(Booking::decode(reader)?),
+            CANCEL => Self::Cancel { booking: decode_booking(reader)?, by: decode_person(reader)? },
+            MOVE => {
+                let (booking, span) = (decode_booking(reader)?, Span::decode(reader)?);
+                Self::Move { booking, span, by: decode_person(reader)? }
+            }
+            RESOLVE => Self::Resolve(Resolution::decode(reader)?),
+            INSERT_TEXT => {
+                let at = reader.varint("position")?;
+                Self::InsertText { at, text: reader.str(MAX_TEXT_BYTES, "text")?.to_owned() }
+            }
+            DELETE_TEXT => Self::DeleteText { at: reader.varint("position")?, length: reader.varint("length")? },
+            YJS => Self::Yjs(reader.bytes(MAX_UPDATE_BYTES, "update")?.to_vec()),
             _ => return Err(DecodeError::Invalid("operation")),
         };
         operation.check_limits().map_err(|_| DecodeError::Invalid("operation"))?;
         Ok(operation)
     }
+}
+
+fn decode_booking(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    reader.str(MAX_BOOKING_BYTES, "booking").map(str::to_owned)
+}
+
+fn decode_person(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    reader.str(MAX_PERSON_BYTES, "by").map(str::to_owned)
 }
 
 fn encode_members<'a>(writer: &'a mut Writer, members: &[Member]) -> &'a mut Writer {
@@ -126,7 +171,7 @@ fn decode_fields(reader: &mut Reader<'_>) -> Result<Operation, DecodeError> {
     Ok(Operation::SetFields(fields))
 }
 
-fn decode_value(reader: &mut Reader<'_>) -> Result<Value, DecodeError> {
+pub(super) fn decode_value(reader: &mut Reader<'_>) -> Result<Value, DecodeError> {
     let text = reader.bytes(MAX_VALUE_BYTES, "value")?;
     let value = serde_json::from_slice(text).map_err(|_| DecodeError::Invalid("value"))?;
     // The one form only: the hash of a request is taken over these bytes.

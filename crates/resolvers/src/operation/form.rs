@@ -1,11 +1,9 @@
 //! Operations as clients write them: an object with one key.
 
-use super::{Member, Operation, OperationError, malformed, unsupported};
+use super::fields::{Fields, article, integer, shown, texts};
+use super::{Member, Operation, OperationError, booking, malformed, resolution, text, unsupported};
 use anabranch_causality::Kind;
-use serde_json::{Map, Value, json};
-
-/// How much of a name that a client made up is repeated to it, in characters.
-const SHOWN: usize = 40;
+use serde_json::{Value, json};
 
 impl Operation {
     /// The operation of that kind that a JSON value is, such as `{"add":2}`.
@@ -18,17 +16,26 @@ impl Operation {
         let (name, content) = only_field(value)?;
         let operation = match (kind, name.as_str()) {
             (Kind::REGISTER, "put") => Self::Put(content),
-            (Kind::REGISTER | Kind::OR_SET | Kind::MAP | Kind::CART, "delete") => {
+            (Kind::REGISTER | Kind::OR_SET | Kind::MAP | Kind::CART | Kind::TEXT, "delete") if !content.is_object() => {
                 only_true("delete", &content, Self::Delete)?
             }
             (Kind::G_COUNTER | Kind::PN_COUNTER, "add") => Self::Add(integer("add", &content)?),
             (Kind::OR_SET, "add") => Self::AddMembers(members("add", content)?),
             (Kind::OR_SET, "remove") => Self::RemoveMembers(members("remove", content)?),
-            (Kind::MAP, "set") => Self::SetFields(object("set", "{field:value}", content)?.into_iter().collect()),
-            (Kind::MAP, "remove") => Self::RemoveFields(fields(content)?),
+            (Kind::MAP, "set") => field_values(content)?,
+            (Kind::MAP, "remove") => {
+                Self::RemoveFields(texts("remove expects a list of fields", "a field's name", content)?)
+            }
             (Kind::CART, "add") => add_item(content)?,
             (Kind::CART, "remove") => remove_item(content)?,
             (Kind::CART, "clear") => only_true("clear", &content, Self::Clear)?,
+            (Kind::CALENDAR, "book") => Self::Book(booking::from_json(content)?),
+            (Kind::CALENDAR, "cancel") => booking::cancel_from_json(content)?,
+            (Kind::CALENDAR, "move") => booking::move_from_json(content)?,
+            (Kind::REGISTER | Kind::MAP | Kind::CALENDAR, "resolve") => Self::Resolve(resolution::from_json(content)?),
+            (Kind::TEXT, "insert") => text::insert_from_json(content)?,
+            (Kind::TEXT, "delete") if content.is_object() => text::delete_from_json(content)?,
+            (Kind::TEXT, "yjs") => text::yjs_from_json(content)?,
             _ => return Err(OperationError::NotSupported(unsupported(&shown(&name), kind))),
         };
         operation.check_limits()?;
@@ -50,6 +57,16 @@ impl Operation {
             Self::AddItem { item, quantity } => json!({ "add": { "item": item, "quantity": quantity } }),
             Self::RemoveItem { item } => json!({ "remove": { "item": item } }),
             Self::Clear => json!({ "clear": true }),
+            Self::Book(booking) => json!({ "book": booking::to_json(booking) }),
+            Self::Cancel { booking, by } => json!({ "cancel": { "booking": booking, "by": by } }),
+            Self::Move { booking, span, by } => {
+                let (start, end) = (span.start.to_string(), span.end.to_string());
+                json!({ "move": { "booking": booking, "start": start, "end": end, "by": by } })
+            }
+            Self::Resolve(resolution) => json!({ "resolve": resolution::to_json(resolution) }),
+            Self::InsertText { at, text } => json!({ "insert": { "at": at, "text": text } }),
+            Self::DeleteText { at, length } => json!({ "delete": { "at": at, "length": length } }),
+            Self::Yjs(update) => json!({ "yjs": text::to_base64(update) }),
         }
     }
 }
@@ -72,16 +89,6 @@ fn only_true(name: &str, content: &Value, operation: Operation) -> Result<Operat
     }
 }
 
-fn integer(name: &str, content: &Value) -> Result<i64, OperationError> {
-    match content {
-        Value::Number(number) => match number.as_i64() {
-            Some(integer) => Ok(integer),
-            None => malformed(format!("{name} expects an integer from {} to {}, not {number}", i64::MIN, i64::MAX)),
-        },
-        other => malformed(format!("{name} expects an integer, not {}", article(other))),
-    }
-}
-
 fn members(name: &str, content: Value) -> Result<Vec<Member>, OperationError> {
     match content {
         Value::Array(members) => members.into_iter().map(Member::from_json).collect(),
@@ -89,74 +96,25 @@ fn members(name: &str, content: Value) -> Result<Vec<Member>, OperationError> {
     }
 }
 
-fn fields(content: Value) -> Result<Vec<String>, OperationError> {
-    let Value::Array(names) = content else {
-        return malformed(format!("remove expects a list of fields, not {}", article(&content)));
-    };
-    let name = |name: Value| match name {
-        Value::String(name) => Ok(name),
-        other => malformed(format!("a field's name is a string, not {}", article(&other))),
-    };
-    names.into_iter().map(name).collect()
-}
-
 fn add_item(content: Value) -> Result<Operation, OperationError> {
-    const FORM: &str = r#"{"item":string,"quantity":n}"#;
-    let mut fields = object("add", FORM, content)?;
-    let item = item("add", FORM, &mut fields)?;
-    let Some(quantity) = fields.remove("quantity") else {
-        return malformed(format!("add expects {FORM}: quantity is missing"));
-    };
-    no_more("add", FORM, &fields)?;
-    Ok(Operation::AddItem { item, quantity: integer("quantity", &quantity)? })
+    let mut fields = Fields::new("add", r#"{"item":string,"quantity":n}"#, content)?;
+    let (item, quantity) = (fields.text("item")?, fields.integer("quantity")?);
+    fields.end()?;
+    Ok(Operation::AddItem { item, quantity })
 }
 
 fn remove_item(content: Value) -> Result<Operation, OperationError> {
-    const FORM: &str = r#"{"item":string}"#;
-    let mut fields = object("remove", FORM, content)?;
-    let item = item("remove", FORM, &mut fields)?;
-    no_more("remove", FORM, &fields)?;
+    let mut fields = Fields::new("remove", r#"{"item":string}"#, content)?;
+    let item = fields.text("item")?;
+    fields.end()?;
     Ok(Operation::RemoveItem { item })
 }
 
-fn object(name: &str, form: &str, content: Value) -> Result<Map<String, Value>, OperationError> {
+fn field_values(content: Value) -> Result<Operation, OperationError> {
     match content {
-        Value::Object(fields) => Ok(fields),
-        other => malformed(format!("{name} expects {form}, not {}", article(&other))),
+        Value::Object(fields) => Ok(Operation::SetFields(fields.into_iter().collect())),
+        other => malformed(format!("set expects {{field:value}}, not {}", article(&other))),
     }
-}
-
-fn item(name: &str, form: &str, fields: &mut Map<String, Value>) -> Result<String, OperationError> {
-    match fields.remove("item") {
-        Some(Value::String(item)) => Ok(item),
-        Some(other) => malformed(format!("item expects a string, not {}", article(&other))),
-        None => malformed(format!("{name} expects {form}: item is missing")),
-    }
-}
-
-fn no_more(name: &str, form: &str, fields: &Map<String, Value>) -> Result<(), OperationError> {
-    match fields.keys().next() {
-        Some(unknown) => malformed(format!("{name} expects {form}: {} is not known", shown(unknown))),
-        None => Ok(()),
-    }
-}
-
-fn article(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// A client's own word, cut and escaped.
-fn shown(name: &str) -> String {
-    let is_word =
-        !name.is_empty() && name.len() <= SHOWN && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if is_word { name.to_owned() } else { format!("{:?}", name.chars().take(SHOWN).collect::<String>()) }
 }
 
 #[cfg(test)]

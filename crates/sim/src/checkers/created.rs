@@ -83,6 +83,10 @@ impl Own {
             Operation::SetFields(fields) => fields.keys().any(|field| field.as_bytes() == subkey),
             Operation::RemoveFields(fields) => fields.iter().any(|field| field.as_bytes() == subkey),
             Operation::RemoveItem { item } => item.as_bytes() == subkey,
+            Operation::Resolve(_) => true,
+            // What these supersede is checked with their kinds.
+            Operation::Book(_) | Operation::Cancel { .. } | Operation::Move { .. } => false,
+            Operation::InsertText { .. } | Operation::DeleteText { .. } | Operation::Yjs(_) => false,
             Operation::Add(_) | Operation::AddItem { .. } => false,
         };
         let of_key = |row: &&(String, u8, String, Vec<u8>, Tag)| {
@@ -142,6 +146,10 @@ fn check_additions(effect: &Effect, operation: &Operation) -> Result<(), String>
         Operation::AddItem { item, quantity } => {
             adds == [(item.as_bytes(), &signed(*quantity)[..])] && folds.is_empty()
         }
+        Operation::Book(_) | Operation::Cancel { .. } | Operation::Move { .. } | Operation::Resolve(_) => {
+            folds.is_empty()
+        }
+        Operation::InsertText { .. } | Operation::DeleteText { .. } | Operation::Yjs(_) => adds.is_empty(),
         Operation::Delete
         | Operation::Clear
         | Operation::RemoveMembers(_)

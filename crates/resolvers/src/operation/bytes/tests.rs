@@ -1,4 +1,5 @@
 use super::*;
+use crate::{ConflictId, Keep};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -19,7 +20,15 @@ fn read(bytes: &[u8]) -> Result<Operation, DecodeError> {
 fn golden_bytes() {
     let members = vec![Member::String("a".into()), Member::Bool(true), Member::Integer(-1)];
     let fields = [("b".to_owned(), json!(1)), ("a".to_owned(), json!(null))].into();
-    let cases: [(Operation, &[u8]); 10] = [
+    let span = Span {
+        start: "1970-01-01T00:00:00.001Z".parse().expect("time"),
+        end: "1970-01-01T00:00:00.002Z".parse().expect("time"),
+    };
+    let book = Booking { booking: Some("b".into()), span, title: "t".into(), by: "p".into() };
+    let conflict = ConflictId(*b"0123456789abcdef");
+    let keep = Resolution { conflict, keep: Keep::Options(vec!["o".into()]), by: Some("p".into()), note: None };
+    let value = Resolution { conflict, keep: Keep::Value(json!(1)), by: None, note: Some("n".into()) };
+    let cases: [(Operation, &[u8]); 18] = [
         (Operation::Put(json!({"b": 1, "a": null})), b"\x01\x01\x10{\"a\":null,\"b\":1}"),
         (Operation::Delete, b"\x01\x02"),
         (Operation::Add(-3), b"\x01\x03\x05"),
@@ -30,6 +39,14 @@ fn golden_bytes() {
         (Operation::Clear, b"\x01\x08"),
         (Operation::SetFields(fields), b"\x01\x09\x02\x01a\x04null\x01b\x011"),
         (Operation::RemoveFields(vec!["b".into(), "a".into()]), b"\x01\x0a\x02\x01b\x01a"),
+        (Operation::Book(book), b"\x01\x0b\x01b\x02\x04\x01t\x01p"),
+        (Operation::Cancel { booking: "b".into(), by: "p".into() }, b"\x01\x0c\x01b\x01p"),
+        (Operation::Move { booking: "b".into(), span, by: "p".into() }, b"\x01\x0d\x01b\x02\x04\x01p"),
+        (Operation::Resolve(keep), b"\x01\x0e0123456789abcdef\x00\x01\x01o\x01p\x00"),
+        (Operation::Resolve(value), b"\x01\x0e0123456789abcdef\x01\x011\x00\x01n"),
+        (Operation::InsertText { at: 3, text: "x".into() }, b"\x01\x0f\x03\x01x"),
+        (Operation::DeleteText { at: 3, length: 1 }, b"\x01\x10\x03\x01"),
+        (Operation::Yjs(vec![0, 0]), b"\x01\x11\x02\x00\x00"),
     ];
     for (operation, expected) in cases {
         assert_eq!(bytes(&operation), expected, "{operation:?}");
@@ -44,7 +61,7 @@ fn hostile_bytes_are_refused() {
         (b"", DecodeError::Short("version")),
         (b"\x02\x02", DecodeError::Version { what: "operation", version: 2 }),
         (b"\x01\x00", DecodeError::Invalid("operation")),
-        (b"\x01\x0b", DecodeError::Invalid("operation")),
+        (b"\x01\x12", DecodeError::Invalid("operation")),
         (b"\x01\x09\x00", DecodeError::Invalid("operation")),
         (b"\x01\x09\x02\x01b\x011\x01a\x011", DecodeError::Invalid("order of fields")),
         (b"\x01\x09\x02\x01a\x011\x01a\x011", DecodeError::Invalid("order of fields")),

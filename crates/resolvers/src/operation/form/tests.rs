@@ -1,4 +1,5 @@
 use super::*;
+use crate::{Booking, ConflictId, Keep, Member, Resolution, Span};
 
 fn parse(kind: Kind, text: &str) -> Result<Operation, OperationError> {
     Operation::from_json(kind, serde_json::from_str(text).expect("json"))
@@ -11,6 +12,8 @@ fn item(item: &str, quantity: i64) -> Operation {
 #[test]
 fn every_form_is_read_and_comes_back() {
     let members = vec![Member::String("a".into()), Member::Integer(-1), Member::Bool(true)];
+    let moment = |text: &str| text.parse().expect("a moment");
+    let span = Span { start: moment("2026-03-01T09:00:00Z"), end: moment("2026-03-01T10:00:00Z") };
     let cases = [
         (Kind::REGISTER, r#"{"put":null}"#, Operation::Put(Value::Null)),
         (Kind::REGISTER, r#"{"put":{"a":[1.5]}}"#, Operation::Put(json!({"a": [1.5]}))),
@@ -33,6 +36,35 @@ fn every_form_is_read_and_comes_back() {
         (Kind::CART, r#"{"remove":{"item":"x"}}"#, Operation::RemoveItem { item: "x".into() }),
         (Kind::CART, r#"{"clear":true}"#, Operation::Clear),
         (Kind::CART, r#"{"delete":true}"#, Operation::Delete),
+        (
+            Kind::CALENDAR,
+            r#"{"book":{"booking":"b","start":"2026-03-01T10:00:00+01:00","end":"2026-03-01T10:00:00Z","title":"t","by":"p"}}"#,
+            Operation::Book(Booking { booking: Some("b".into()), span, title: "t".into(), by: "p".into() }),
+        ),
+        (
+            Kind::CALENDAR,
+            r#"{"cancel":{"booking":"b","by":"p"}}"#,
+            Operation::Cancel { booking: "b".into(), by: "p".into() },
+        ),
+        (
+            Kind::CALENDAR,
+            r#"{"move":{"booking":"b","start":"2026-03-01T09:00:00Z","end":"2026-03-01T10:00:00Z","by":"p"}}"#,
+            Operation::Move { booking: "b".into(), span, by: "p".into() },
+        ),
+        (
+            Kind::CALENDAR,
+            r#"{"resolve":{"conflict":"30313233343536373839616263646566","keep":["b"],"by":"p","note":"n"}}"#,
+            Operation::Resolve(Resolution {
+                conflict: ConflictId(*b"0123456789abcdef"),
+                keep: Keep::Options(vec!["b".into()]),
+                by: Some("p".into()),
+                note: Some("n".into()),
+            }),
+        ),
+        (Kind::TEXT, r#"{"insert":{"at":1,"text":"x"}}"#, Operation::InsertText { at: 1, text: "x".into() }),
+        (Kind::TEXT, r#"{"delete":{"at":1,"length":2}}"#, Operation::DeleteText { at: 1, length: 2 }),
+        (Kind::TEXT, r#"{"delete":true}"#, Operation::Delete),
+        (Kind::TEXT, r#"{"yjs":"AAA="}"#, Operation::Yjs(vec![0, 0])),
     ];
     for (kind, text, operation) in cases {
         assert_eq!(parse(kind, text), Ok(operation.clone()), "{text}");
@@ -114,7 +146,7 @@ fn other_kinds_operations_are_not_supported() {
             r#"{"put":{}}"#,
             r#"put is not supported by map; it takes {"set":{field:value}}, {"remove":[fields]} and {"delete":true}"#,
         ),
-        (Kind::TEXT, r#"{"insert":{}}"#, "insert is not supported by text; this build has no operations for it"),
+        (Kind(99), r#"{"insert":{}}"#, "insert is not supported by kind-99; this build has no operations for it"),
         (Kind::G_COUNTER, r#"{"a b":1}"#, r#""a b" is not supported by g-counter; it takes {"add":n}"#),
     ];
     for (kind, text, expected) in cases {
