@@ -9,6 +9,7 @@ pub mod conflict;
 pub mod counter;
 pub mod custom;
 pub mod escalate;
+mod field;
 mod json;
 pub mod keep_all;
 pub mod laws;

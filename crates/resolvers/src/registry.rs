@@ -37,7 +37,7 @@ impl Registry {
             Arc::new(GCounter),
             Arc::new(PnCounter),
             Arc::new(OrSet),
-            Arc::new(Map),
+            Arc::new(Map::new()),
             Arc::new(Cart),
         ];
         for resolver in builtins {

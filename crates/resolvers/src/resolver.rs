@@ -1,6 +1,7 @@
 //! The trait that every resolver implements, and what it works with.
 
 use crate::conflict::{Conflict, ConflictId, Indexed};
+use crate::field::FieldRows;
 use crate::operation::Operation;
 use anabranch_causality::transaction::MAX_TAGS;
 use anabranch_causality::{Actor, Add, Context, Effect, Fold, Hlc, Kind, OperationId, Supersede, Tag};
@@ -195,9 +196,13 @@ pub enum Rejection {
 /// What `prepare` sees and fills: the state of one key, and the effect in the making.
 pub struct Prepare<'a> {
     rows: &'a dyn Rows,
+    /// What is put before the empty subkey: a map's field that is prepared as a register.
+    scope: &'a [u8],
     operation: OperationId,
     context: Option<&'a Context>,
     first_position: u32,
+    /// How many rows the effect superseded when this part of it began.
+    superseded_before: usize,
     next_position: &'a mut u32,
     effect: &'a mut Effect,
     incomplete: bool,
@@ -214,7 +219,18 @@ impl<'a> Prepare<'a> {
         effect: &'a mut Effect,
     ) -> Self {
         let first_position = *next_position;
-        Self { rows, operation, context, first_position, next_position, effect, incomplete: false }
+        let superseded_before = effect.superseded();
+        Self {
+            rows,
+            scope: &[],
+            operation,
+            context,
+            first_position,
+            superseded_before,
+            next_position,
+            effect,
+            incomplete: false,
+        }
     }
 
     /// The state, as the leader has it, with what the request's former operations did.
@@ -235,17 +251,51 @@ impl<'a> Prepare<'a> {
         self.context
     }
 
+    /// Prepares a part of the operation on one subkey, seen as a register of its own. It has no context: those are about
+    /// registers' keys.
+    ///
+    /// # Errors
+    /// What `prepare` says.
+    pub fn within(
+        &mut self,
+        subkey: &[u8],
+        prepare: impl FnOnce(&mut Prepare<'_>) -> Result<(), Rejection>,
+    ) -> Result<(), Rejection> {
+        let rows = FieldRows::new(self.rows, subkey);
+        let mut within = Prepare {
+            rows: &rows,
+            scope: subkey,
+            operation: self.operation,
+            context: None,
+            first_position: self.first_position,
+            superseded_before: self.effect.superseded(),
+            next_position: &mut *self.next_position,
+            effect: &mut *self.effect,
+            incomplete: self.incomplete,
+        };
+        let prepared = prepare(&mut within);
+        self.incomplete = within.incomplete;
+        prepared
+    }
+
+    /// The subkey as rows have it.
+    fn place(&self, subkey: &[u8]) -> Vec<u8> {
+        [self.scope, subkey].concat()
+    }
+
     /// Adds a row. What is added must be a function of the operation and its id alone.
     pub fn add(&mut self, subkey: impl Into<Vec<u8>>, payload: impl Into<Vec<u8>>) -> Tag {
         let position = *self.next_position;
         *self.next_position += 1;
-        self.effect.adds.push(Add { position, subkey: subkey.into(), payload: payload.into() });
+        let subkey = self.place(&subkey.into());
+        self.effect.adds.push(Add { position, subkey, payload: payload.into() });
         Tag { operation: self.operation, position }
     }
 
     /// Folds a change into a sum. The change must be a function of the operation and its id alone.
     pub fn fold(&mut self, subkey: impl Into<Vec<u8>>, change: impl Into<Vec<u8>>) {
-        self.effect.folds.push(Fold { subkey: subkey.into(), payload: change.into() });
+        let subkey = self.place(&subkey.into());
+        self.effect.folds.push(Fold { subkey, payload: change.into() });
     }
 
     /// Supersedes a row that was seen. Left alone are rows of the same session with a higher counter (a late retry undoes
@@ -264,9 +314,13 @@ impl<'a> Prepare<'a> {
             self.incomplete = true;
             return;
         }
+        let scope = self.scope;
         match self.effect.supersedes.last_mut() {
-            Some(group) if group.subkey == row.subkey => group.tags.push(row.tag),
-            _ => self.effect.supersedes.push(Supersede { subkey: row.subkey.to_vec(), tags: vec![row.tag] }),
+            Some(group) if group.subkey.strip_prefix(scope) == Some(row.subkey) => group.tags.push(row.tag),
+            _ => {
+                let subkey = self.place(row.subkey);
+                self.effect.supersedes.push(Supersede { subkey, tags: vec![row.tag] });
+            }
         }
     }
 
@@ -282,10 +336,10 @@ impl<'a> Prepare<'a> {
         })
     }
 
-    /// How many rows this operation supersedes so far.
+    /// How many rows this operation (or part of one, see [`Prepare::within`]) supersedes so far.
     #[must_use]
     pub fn superseded(&self) -> usize {
-        self.effect.superseded()
+        self.effect.superseded() - self.superseded_before
     }
 
     /// Whether rows were left that one effect has no room to name. Then the same operation, prepared again as another

@@ -69,7 +69,7 @@ fn or_set_keeps_the_laws() {
 
 #[test]
 fn map_keeps_the_laws() {
-    keeps_the_laws(&Map, specs::any_map_operation, specs::map);
+    keeps_the_laws(&Map::new(), specs::any_map_operation, specs::map);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod check;
 mod counters;
 mod customs;
 mod laws;
+mod map_fields;
 mod maps;
 mod registers;
 mod sets;

@@ -4,9 +4,11 @@ use crate::world::{World, by};
 use anabranch_resolvers::{Map, Operation, Rejection};
 use serde_json::json;
 
+static PLAIN: Map = Map::new();
+
 #[test]
 fn fields_are_combined_each_for_itself() {
-    let mut world = World::new(&Map, 2);
+    let mut world = World::new(&PLAIN, 2);
     world.ask(0, json!({"set": {"name": "Ada", "age": 36}})).expect("accepted");
     world.sync();
     world.ask(0, json!({"set": {"name": "Ada L."}})).expect("accepted");
@@ -19,7 +21,7 @@ fn fields_are_combined_each_for_itself() {
 
 #[test]
 fn of_concurrent_values_the_latest_is_shown_and_the_other_stays_until_it_is_seen() {
-    let mut world = World::new(&Map, 2);
+    let mut world = World::new(&PLAIN, 2);
     world.ask(0, json!({"set": {"a": 1}})).expect("accepted");
     world.ask(1, json!({"set": {"a": 2}})).expect("accepted");
     world.sync();
@@ -32,7 +34,7 @@ fn of_concurrent_values_the_latest_is_shown_and_the_other_stays_until_it_is_seen
 
 #[test]
 fn a_field_written_concurrently_with_the_keys_removal_survives() {
-    let mut world = World::new(&Map, 2);
+    let mut world = World::new(&PLAIN, 2);
     world.ask(0, json!({"set": {"a": 1, "b": 1}})).expect("accepted");
     world.sync();
     world.ask(0, json!({"delete": true})).expect("accepted");
@@ -44,7 +46,7 @@ fn a_field_written_concurrently_with_the_keys_removal_survives() {
 
 #[test]
 fn a_field_set_concurrently_with_its_removal_survives_and_an_emptied_map_is_no_key() {
-    let mut world = World::new(&Map, 2);
+    let mut world = World::new(&PLAIN, 2);
     world.ask(0, json!({"set": {"a": 1}})).expect("accepted");
     world.sync();
     world.ask(0, json!({"remove": ["a", "absent"]})).expect("accepted");
@@ -60,7 +62,7 @@ fn a_field_set_concurrently_with_its_removal_survives_and_an_emptied_map_is_no_k
 
 #[test]
 fn a_late_retry_undoes_nothing() {
-    let mut world = World::new(&Map, 2);
+    let mut world = World::new(&PLAIN, 2);
     world.ask_as(0, by(1, 2), &[json!({"set": {"a": "later"}})], None).expect("accepted");
     // The session's first write comes after its second, at a leader that has not seen it.
     world.ask_as(1, by(1, 1), &[json!({"set": {"a": "earlier"}})], None).expect("accepted");
@@ -70,7 +72,7 @@ fn a_late_retry_undoes_nothing() {
 
 #[test]
 fn what_maps_refuse() {
-    let mut world = World::new(&Map, 1);
+    let mut world = World::new(&PLAIN, 1);
     let text =
         r#"put is not supported by map; it takes {"set":{field:value}}, {"remove":[fields]} and {"delete":true}"#;
     let refused = world.apply(0, by(1, 1), &[Operation::Put(json!(1))], None);
