@@ -4,7 +4,7 @@ use super::{Handle, typed_value, written_value};
 use crate::error::{ReadError, WriteError};
 use crate::transaction::Tx;
 use crate::view::View;
-use anabranch_engine::Written;
+use anabranch_engine::{Change, Write, Written};
 use anabranch_resolvers::Operation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,23 @@ pub struct Map {
 impl Map {
     pub(super) fn new(handle: Handle) -> Self {
         Self { handle }
+    }
+
+    /// A field of all maps of the collection gets a resolver of registers, such as `keep-all`, `escalate` or one of one's own;
+    /// those that get none are `lww`. Like a collection's resolver, it can change at any time, and is the same everywhere. At
+    /// most [`anabranch_resolvers::map::MAX_RESOLVERS`] fields have one.
+    ///
+    /// # Errors
+    /// [`WriteError`]; also for a resolver that is not known here or is not for registers.
+    pub fn resolve_field(&self, field: &str, resolver: &str) -> Result<(), WriteError> {
+        let handle = &self.handle;
+        let view = handle.database.view();
+        let found = view.catalog().get(&handle.name, handle.kind);
+        if found.is_none_or(|found| found.fields.get(field).is_none_or(|named| named != resolver)) {
+            let (collection, field, resolver) = (handle.name.clone(), field.to_owned(), resolver.to_owned());
+            handle.database.apply(Write { changes: vec![Change::Field { collection, field, resolver }], key: None })?;
+        }
+        Ok(())
     }
 
     /// Sets a field.

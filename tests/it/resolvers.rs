@@ -38,6 +38,22 @@ fn fields_of_a_map_are_set_and_removed_each_for_itself() {
 }
 
 #[test]
+fn a_field_of_a_map_may_have_a_resolver_of_its_own() {
+    let db = Database::builder().resolver(lowest()).expect("a name").open_in_memory().expect("a database");
+    let offers = db.map("offers").expect("a collection");
+    offers.resolve_field("tags", "keep-all").expect("a field");
+    offers.resolve_field("price", "lowest").expect("a field");
+    let before = db.token();
+    offers.resolve_field("price", "lowest").expect("so already");
+    assert_eq!(db.token(), before, "nothing is written for what is so already");
+    offers.set("x", "tags", &"new").expect("a write");
+    offers.set("x", "price", &7).expect("a write");
+    let value = db.view().get("offers", "x").expect("a read").expect("a key").value;
+    assert_eq!(value, serde_json::json!({"price": 7, "tags": ["new"]}));
+    assert!(matches!(offers.resolve_field("x", "cart"), Err(WriteError::Refused(Refusal::NoSuchResolver(_)))));
+}
+
+#[test]
 fn two_people_who_did_not_see_each_other_are_shown_to_a_third_who_decides() {
     let dir = tempfile::tempdir().expect("a directory");
     let cluster = Cluster::new("shop");

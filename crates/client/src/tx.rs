@@ -3,7 +3,7 @@
 use crate::error::ClientError;
 use anabranch_causality::{Context, Kind, names};
 use anabranch_protocol::MAX_FRAME;
-use anabranch_resolvers::{Change, Member, Operation, Write};
+use anabranch_resolvers::{Change, MAX_DECLARED_FIELD, Member, Operation, Write};
 use serde::Serialize;
 use std::cell::RefCell;
 
@@ -28,6 +28,12 @@ impl Tx {
     pub fn declare(&self, collection: &str, kind: Kind, resolver: &str) {
         let (collection, resolver) = (collection.to_owned(), resolver.to_owned());
         self.changes.borrow_mut().push(Change::Declare { collection, kind, resolver });
+    }
+
+    /// A field of a collection of maps gets a register resolver of its own, such as `escalate`.
+    pub fn declare_field(&self, collection: &str, field: &str, resolver: &str) {
+        let (collection, field, resolver) = (collection.to_owned(), field.to_owned(), resolver.to_owned());
+        self.changes.borrow_mut().push(Change::Field { collection, field, resolver });
     }
 
     /// Registers: the value becomes this, superseding what its leader has.
@@ -123,17 +129,19 @@ impl Tx {
 }
 
 fn check(change: &Change) -> Result<(), String> {
-    let (Change::Operate { collection, .. } | Change::Declare { collection, .. }) = change;
-    names::check_collection(collection).map_err(|error| error.to_string())?;
+    names::check_collection(change.collection()).map_err(|error| error.to_string())?;
     match change {
         Change::Operate { key, operation, .. } => {
             names::check_key(key).map_err(|error| error.to_string())?;
             operation.check_limits().map_err(|error| error.to_string())
         }
-        Change::Declare { resolver, .. } if resolver.len() > names::MAX_COLLECTION => {
+        Change::Declare { resolver, .. } | Change::Field { resolver, .. } if resolver.len() > names::MAX_COLLECTION => {
             Err(format!("a resolver's name has at most {} bytes", names::MAX_COLLECTION))
         }
-        Change::Declare { .. } => Ok(()),
+        Change::Field { field, .. } if !(1..=MAX_DECLARED_FIELD).contains(&field.len()) => {
+            Err(format!("a field with a resolver has 1 to {MAX_DECLARED_FIELD} bytes"))
+        }
+        Change::Declare { .. } | Change::Field { .. } => Ok(()),
     }
 }
 
@@ -242,10 +250,13 @@ mod tests {
         tx.cart("carts").add("ann", "sku", 2)?;
         tx.delete("profiles", "bob")?;
         tx.declare("notes", Kind::REGISTER, "keep-all");
+        tx.declare_field("people", "bio", "escalate");
         let kinds = tx.into_changes().expect("sound").into_iter().map(|change| match change {
             Change::Operate { kind, .. } | Change::Declare { kind, .. } => kind,
+            Change::Field { .. } => Kind::MAP,
         });
-        let expected = [Kind::REGISTER, Kind::G_COUNTER, Kind::OR_SET, Kind::CART, Kind::REGISTER, Kind::REGISTER];
+        let expected =
+            [Kind::REGISTER, Kind::G_COUNTER, Kind::OR_SET, Kind::CART, Kind::REGISTER, Kind::REGISTER, Kind::MAP];
         assert_eq!(kinds.collect::<Vec<_>>(), expected);
         Ok(())
     }

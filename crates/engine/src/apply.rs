@@ -241,7 +241,7 @@ impl Step<'_> {
     }
 }
 
-/// A register's resolver is itself an `lww` row: takes over what the row now says.
+/// A resolver is itself an `lww` row, of a collection of registers or of a map's field: takes over what the row now says.
 pub(crate) fn adopt_resolver(
     registry: &Registry,
     catalog: &mut Catalog,
@@ -249,13 +249,20 @@ pub(crate) fn adopt_resolver(
     id: keys::CollectionId,
     name: &str,
 ) -> Result<(), StoreError> {
-    let Some(lww) = registry.default_for(Kind::REGISTER) else { return Ok(()) };
+    let Some(lww) = registry.by_name(&default_resolver(Kind::REGISTER)) else { return Ok(()) };
     let reader = view.reader();
     let rows = KeyRows::new(&reader, id, name);
     let outcome = lww.value(&rows, usize::MAX).map_err(|_| rows.cause())?;
     let named = outcome.and_then(|outcome| outcome.value.as_str().map(str::to_owned));
-    if let Some(collection) = catalog.get_mut(name, Kind::REGISTER) {
-        // The row can go: retries of two declarations at two leaders can supersede each other.
+    // The row can go: retries of two declarations at two leaders can supersede each other.
+    if let Some((name, field)) = name.split_once('/') {
+        if let Some(collection) = catalog.get_mut(name, Kind::MAP) {
+            match named {
+                Some(named) => drop(collection.fields.insert(field.to_owned(), named)),
+                None => drop(collection.fields.remove(field)),
+            }
+        }
+    } else if let Some(collection) = catalog.get_mut(name, Kind::REGISTER) {
         collection.resolver = named.unwrap_or_else(|| default_resolver(Kind::REGISTER));
     }
     Ok(())

@@ -3,10 +3,13 @@
 use crate::keys::{self, CollectionId, meta};
 use crate::store::{Read, Space, StoreError};
 use anabranch_causality::{DecodeError, Hlc, Kind, OperationId, Reader, Writer, names};
+use anabranch_resolvers::{Map, Registry, Resolver};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-/// The system's collection that holds, per register collection, the name of its resolver: itself an `lww` register.
+/// The system's collection that holds, per register collection, the name of its resolver, and per field of a map that has a
+/// resolver of its own, under `collection/field`, that one's: itself an `lww` register.
 pub const RESOLVERS: &str = "_resolvers";
 
 /// One collection: a name and a kind.
@@ -22,6 +25,8 @@ pub struct Collection {
     pub created: (Hlc, OperationId),
     /// The name of its resolver.
     pub resolver: String,
+    /// Maps: the names of the resolvers of fields that have one of their own.
+    pub fields: BTreeMap<String, String>,
     /// Why nothing of it is applied, read or written, if so.
     pub parked: Option<String>,
 }
@@ -114,7 +119,7 @@ impl Catalog {
             creation = Creation::New;
             self.version += 1;
             let (name, resolver) = (name.to_owned(), default_resolver(kind));
-            Collection { id: next, name, kind, created: by, resolver, parked: None }
+            Collection { id: next, name, kind, created: by, resolver, fields: BTreeMap::new(), parked: None }
         });
         if by < collection.created {
             creation = Creation::Earlier(collection.created);
@@ -155,7 +160,28 @@ pub(crate) fn default_resolver(kind: Kind) -> String {
     if kind == Kind::REGISTER { "lww".to_owned() } else { kind.to_string() }
 }
 
+/// Where the resolver of a map's field stands: no collection has a `/` in its name.
+pub(crate) fn field_row(collection: &str, field: &str) -> String {
+    format!("{collection}/{field}")
+}
+
 impl Collection {
+    /// Its resolver.
+    ///
+    /// # Errors
+    /// Why there is none: a name that this build does not know.
+    pub fn resolver_in(&self, registry: &Registry) -> Result<Arc<dyn Resolver>, String> {
+        let named =
+            |name: &str| registry.by_name(name).ok_or_else(|| format!("resolver {name} is not known to this build"));
+        let whole = named(&self.resolver)?;
+        if self.kind != Kind::MAP || self.fields.is_empty() {
+            return Ok(whole);
+        }
+        let field = |(field, name): (&String, &String)| Ok((field.clone(), named(name)?));
+        let fields: Result<BTreeMap<_, _>, String> = self.fields.iter().map(field).collect();
+        Ok(Arc::new(Map::with(fields?)))
+    }
+
     /// Whether users see it.
     #[must_use]
     pub fn is_system(&self) -> bool {
@@ -178,6 +204,7 @@ impl Collection {
         let created = (Hlc(reader.u64("stamp")?), OperationId::decode(&mut reader)?);
         let name = reader.str(names::MAX_COLLECTION, "name")?.to_owned();
         reader.finish("collection")?;
-        Ok(Self { id, name, kind, created, resolver: default_resolver(kind), parked: None })
+        let (resolver, fields) = (default_resolver(kind), BTreeMap::new());
+        Ok(Self { id, name, kind, created, resolver, fields, parked: None })
     }
 }

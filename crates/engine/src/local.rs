@@ -1,7 +1,7 @@
 //! Local writes: idempotency, preparing, sequencing.
 
 use crate::actors;
-use crate::catalog::RESOLVERS;
+use crate::catalog::{RESOLVERS, default_resolver, field_row};
 use crate::digest::Deltas;
 use crate::engine::{Engine, Failure, Output};
 use crate::keys;
@@ -14,7 +14,7 @@ use crate::view::{KeyRows, Layered, View};
 use crate::write::{Refusal, Written};
 use anabranch_causality::{Actor, Dot, Effect, Kind, Lineage, OperationId, SessionId, Transaction, names, transaction};
 use anabranch_protocol::Role;
-use anabranch_resolvers::{Change, Operation, Prepare, Rejection, Resolver, Write};
+use anabranch_resolvers::{Change, MAX_DECLARED_FIELD, Operation, Prepare, Rejection, Resolver, Write, map};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -173,12 +173,11 @@ impl Engine {
 
 /// What no replica could read back must not get a dot.
 fn check_name(index: usize, change: &Change) -> Result<(), Refusal> {
-    let (Change::Operate { collection, .. } | Change::Declare { collection, .. }) = change;
     let bad = |error: names::NameError| Refusal::Rejected {
         operation: index,
         rejection: Rejection::Rejected(error.to_string()),
     };
-    names::check_collection(collection).map_err(bad)
+    names::check_collection(change.collection()).map_err(bad)
 }
 
 fn check_size(effects: Vec<Effect>, incomplete: bool, changes: usize) -> Result<(Vec<Effect>, bool), Failure> {
@@ -248,14 +247,23 @@ impl Preparing<'_> {
                 self.check_declare(collection, *kind, resolver)?;
                 effects.push(Effect::new(collection, *kind, ""));
                 if *kind == Kind::REGISTER {
-                    let put = Operation::Put(resolver.as_str().into());
-                    let lww = self.resolver(RESOLVERS, Kind::REGISTER)?;
-                    let target = (RESOLVERS, Kind::REGISTER, collection.as_str());
-                    effects.push(self.operate(view, index, target, &put, None, &lww)?);
+                    effects.push(self.name_resolver(view, index, collection, resolver)?);
                 }
+            }
+            Change::Field { collection, field, resolver } => {
+                self.check_field(index, collection, field, resolver)?;
+                effects.push(Effect::new(collection, Kind::MAP, ""));
+                effects.push(self.name_resolver(view, index, &field_row(collection, field), resolver)?);
             }
         }
         Ok(())
+    }
+
+    /// Writes which resolver a collection or a field has: a replicated `lww` row.
+    fn name_resolver(&mut self, view: &View<'_>, index: usize, row: &str, resolver: &str) -> Result<Effect, Failure> {
+        let lww = self.resolver(RESOLVERS, Kind::REGISTER)?;
+        let put = Operation::Put(resolver.into());
+        self.operate(view, index, (RESOLVERS, Kind::REGISTER, row), &put, None, &lww)
     }
 
     /// What is kept of a resolution, by the id of the conflict that it ends.
@@ -352,9 +360,8 @@ impl Preparing<'_> {
         if let Some(reason) = &found.parked {
             return Err(Refusal::Parked { collection: collection.to_owned(), reason: reason.clone() });
         }
-        let reason = || format!("resolver {} is not known to this build", found.resolver);
-        let named = self.engine.registry.by_name(&found.resolver);
-        named.ok_or_else(|| Refusal::Parked { collection: collection.to_owned(), reason: reason() })
+        let parked = |reason| Refusal::Parked { collection: collection.to_owned(), reason };
+        found.resolver_in(&self.engine.registry).map_err(parked)
     }
 
     /// A collection that a client would make: not under a name that another kind has.
@@ -378,5 +385,24 @@ impl Preparing<'_> {
             Some(_) => Ok(()),
             None => self.check_room(collection),
         }
+    }
+
+    fn check_field(&self, index: usize, collection: &str, field: &str, resolver: &str) -> Result<(), Refusal> {
+        self.check_declare(collection, Kind::MAP, &default_resolver(Kind::MAP))?;
+        if self.engine.registry.by_name(resolver).is_none_or(|found| found.kind() != Kind::REGISTER) {
+            return Err(Refusal::NoSuchResolver(resolver.to_owned()));
+        }
+        let rejected = |what: String| Refusal::Rejected { operation: index, rejection: Rejection::Rejected(what) };
+        if !(1..=MAX_DECLARED_FIELD).contains(&field.len()) {
+            return Err(rejected(format!("a field with a resolver has 1 to {MAX_DECLARED_FIELD} bytes")));
+        }
+        let known = self.engine.state.catalog.get(collection, Kind::MAP).map(|found| &found.fields);
+        if known.is_some_and(|known| known.len() >= map::MAX_RESOLVERS && !known.contains_key(field)) {
+            return Err(rejected(format!(
+                "{} fields of {collection} have resolvers, the most allowed",
+                map::MAX_RESOLVERS
+            )));
+        }
+        Ok(())
     }
 }

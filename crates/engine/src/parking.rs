@@ -5,6 +5,7 @@ use crate::catalog::RESOLVERS;
 use crate::digest::Deltas;
 use crate::engine::Engine;
 use crate::keys::{self, CollectionId, meta};
+use crate::query;
 use crate::record::Record;
 use crate::store::{Read, Space, StoreError};
 use crate::view::View;
@@ -14,12 +15,12 @@ use std::ops::ControlFlow;
 impl Engine {
     /// Takes over what the rows say of each register collection's resolver.
     pub(crate) fn load_resolvers(&mut self, store: &dyn Read) -> Result<(), StoreError> {
-        let Some(id) = self.state.catalog.get(RESOLVERS, Kind::REGISTER).map(|found| found.id) else { return Ok(()) };
-        let registers = self.state.catalog.iter().filter(|found| found.kind == Kind::REGISTER);
-        let names: Vec<String> = registers.map(|found| found.name.clone()).collect();
+        let Some(resolvers) = self.state.catalog.get(RESOLVERS, Kind::REGISTER).cloned() else { return Ok(()) };
         let view = View::new(store, &mut self.batch, &self.cache);
-        for name in names {
-            apply::adopt_resolver(&self.registry, &mut self.state.catalog, &view, id, &name)?;
+        let mut last: Option<String> = None;
+        while let Some(name) = query::next_key(&view.reader(), &resolvers, "", last.as_deref())? {
+            apply::adopt_resolver(&self.registry, &mut self.state.catalog, &view, resolvers.id, &name)?;
+            last = Some(name);
         }
         Ok(())
     }

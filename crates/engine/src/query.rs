@@ -50,8 +50,7 @@ pub fn resolver(registry: &Registry, collection: &Collection) -> Result<Arc<dyn 
     if let Some(reason) = &collection.parked {
         return Err(parked(reason.clone()));
     }
-    let unknown = || parked(format!("resolver {} is not known to this build", collection.resolver));
-    registry.by_name(&collection.resolver).ok_or_else(unknown)
+    collection.resolver_in(registry).map_err(parked)
 }
 
 /// The value of a key; after `operation`, as the answer to it shows it.
@@ -78,13 +77,13 @@ pub fn value(
 /// The first key of a collection that starts with `prefix` and comes after `after`, in the order of the keys' bytes.
 ///
 /// # Errors
-/// [`QueryError`].
+/// [`StoreError`].
 pub fn next_key(
     read: &dyn Read,
     collection: &Collection,
     prefix: &str,
     after: Option<&str>,
-) -> Result<Option<String>, QueryError> {
+) -> Result<Option<String>, StoreError> {
     let start = [keys::collection_prefix(collection.id), prefix.as_bytes().to_vec()].concat();
     let end = keys::after(&start);
     let from = match after {
@@ -96,7 +95,7 @@ pub fn next_key(
         found = keys::split_key(key).map(|(key, _)| Some(key));
         ControlFlow::Break(())
     })?;
-    Ok(found?)
+    found
 }
 
 /// The surviving versions of a key, at most `most` of them.

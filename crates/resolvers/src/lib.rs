@@ -36,4 +36,4 @@ pub use operation::{Booking, Keep, Member, Operation, OperationError, Resolution
 pub use or_set::OrSet;
 pub use registry::{NameTaken, Registry};
 pub use resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Row, Rows};
-pub use write::{Change, Write};
+pub use write::{Change, MAX_DECLARED_FIELD, Write};

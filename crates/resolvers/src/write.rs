@@ -37,6 +37,30 @@ pub enum Change {
         /// The resolver's name.
         resolver: String,
     },
+    /// A field of a collection of maps gets a resolver of its own.
+    Field {
+        /// The collection's name.
+        collection: String,
+        /// The field: at most [`MAX_DECLARED_FIELD`] bytes.
+        field: String,
+        /// The name of a resolver of registers.
+        resolver: String,
+    },
+}
+
+/// The longest name of a field that gets a resolver of its own, in bytes.
+pub const MAX_DECLARED_FIELD: usize = 256;
+
+impl Change {
+    /// The collection that it is about.
+    #[must_use]
+    pub fn collection(&self) -> &str {
+        match self {
+            Self::Operate { collection, .. } | Self::Declare { collection, .. } | Self::Field { collection, .. } => {
+                collection
+            }
+        }
+    }
 }
 
 impl Write {
@@ -56,6 +80,7 @@ impl Write {
                 Change::Declare { collection, kind, resolver } => {
                     writer.u8(2).bytes(collection.as_bytes()).u8(kind.0).bytes(resolver.as_bytes());
                 }
+                Change::Field { .. } => change.encode(&mut writer),
             }
         }
         hash64("anabranch request 1", &[writer.as_bytes()])
@@ -64,6 +89,7 @@ impl Write {
 
 const OPERATE: u8 = 1;
 const DECLARE: u8 = 2;
+const FIELD: u8 = 3;
 /// The longest name of a resolver, in bytes.
 const MAX_RESOLVER: usize = 128;
 
@@ -85,6 +111,9 @@ impl Change {
             Self::Declare { collection, kind, resolver } => {
                 writer.u8(DECLARE).bytes(collection.as_bytes()).u8(kind.0).bytes(resolver.as_bytes());
             }
+            Self::Field { collection, field, resolver } => {
+                writer.u8(FIELD).bytes(collection.as_bytes()).bytes(field.as_bytes()).bytes(resolver.as_bytes());
+            }
         }
     }
 
@@ -95,6 +124,11 @@ impl Change {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let form = reader.u8("change")?;
         let collection = reader.str(names::MAX_COLLECTION, "collection")?.to_owned();
+        if form == FIELD {
+            let field = reader.str(MAX_DECLARED_FIELD, "field")?.to_owned();
+            let resolver = reader.str(MAX_RESOLVER, "resolver")?.to_owned();
+            return Ok(Self::Field { collection, field, resolver });
+        }
         let kind = Kind(reader.u8("kind")?);
         match form {
             OPERATE => {
@@ -137,6 +171,7 @@ mod tests {
             (operate(None), "01056c696b657302016b01030200"),
             (operate(Some(Context::default())), ""),
             (declare, "02016301036c7777"),
+            (Change::Field { collection: "c".into(), field: "f".into(), resolver: "lww".into() }, "0301630166036c7777"),
         ]
     }
 

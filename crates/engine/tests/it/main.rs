@@ -2,6 +2,7 @@
 
 mod contract;
 mod copies;
+mod fields;
 mod followers;
 mod freshness;
 mod golden;

@@ -194,8 +194,7 @@ fn check_write(write: &Write) -> Result<(), Problem> {
         return Err(Problem::bad_request("a write has at least one change"));
     }
     for change in &write.changes {
-        let (Change::Operate { collection, .. } | Change::Declare { collection, .. }) = change;
-        names::check_collection(collection).map_err(|error| Problem::bad_request(error.to_string()))?;
+        names::check_collection(change.collection()).map_err(|error| Problem::bad_request(error.to_string()))?;
         if let Change::Operate { key, .. } = change {
             path::check_key(key)?;
         }

@@ -60,3 +60,28 @@ fn making_a_collection_may_be_retried() {
     assert_eq!((&again["repeated"], &again["dot"]), (&json!(true), &first.json()["dot"]));
     put(r#"{"resolver":"keep-all"}"#).problem(409, "idempotency-key-reused");
 }
+
+#[test]
+fn fields_of_maps_have_resolvers_of_their_own() {
+    let server = Server::start();
+    let made = server.put("/v1/collections/docs", r#"{"resolver":"map","fields":{"body":"escalate"}}"#);
+    assert_eq!(made.status, 201);
+    let expected = json!({"name": "docs", "resolver": "map", "kind": "map", "fields": {"body": "escalate"}});
+    assert_eq!(server.get("/v1/collections/docs").ok(), expected);
+    let state = server.state();
+    server.put("/v1/collections/docs", r#"{"resolver":"map","fields":{"body":"escalate"}}"#).ok();
+    server.put("/v1/collections/docs", r#"{"resolver":"map"}"#).ok();
+    assert_eq!(server.state(), state, "nothing is written for what is so already");
+    let more = server.put("/v1/collections/docs", r#"{"resolver":"map","fields":{"tags":"keep-all"}}"#).ok();
+    assert_eq!(more["fields"], json!({"body": "escalate", "tags": "keep-all"}));
+    server.post("/v1/data/docs/k", r#"{"set":{"tags":1,"title":"t"}}"#).ok();
+    assert_eq!(server.get("/v1/data/docs/k").ok()["value"], json!({"tags": [1], "title": "t"}));
+    let state = server.state();
+    let put = |path: &str, body: &str| server.put(&format!("/v1/collections/{path}"), body);
+    put("docs", r#"{"resolver":"map","fields":{"a":"cart"}}"#).problem(422, "not-supported");
+    put("docs", r#"{"resolver":"map","fields":{"a":"none"}}"#).problem(422, "not-supported");
+    put("docs", r#"{"resolver":"map","fields":{"":"lww"}}"#).problem(400, "bad-request");
+    put("docs", r#"{"resolver":"map","fields":["a"]}"#).problem(400, "bad-request");
+    put("other", r#"{"resolver":"cart","fields":{"a":"lww"}}"#).problem(400, "bad-request");
+    assert_eq!(server.state(), state, "what is refused changes nothing");
+}

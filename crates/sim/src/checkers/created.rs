@@ -38,6 +38,10 @@ pub(crate) fn check(write: &Write, transaction: &Transaction, ledger: &Ledger) -
                 }
                 own.check(transaction, effect, operation, context.is_some())?;
             }
+            Change::Field { .. } => {
+                next()?;
+                next()?;
+            }
             Change::Declare { .. } => {
                 next()?;
                 if matches!(change, Change::Declare { kind, .. } if *kind == anabranch_causality::Kind::REGISTER) {
