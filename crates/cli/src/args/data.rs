@@ -26,6 +26,7 @@ pub(crate) enum CollectionCommand {
 Examples:
   anabranch collection create carts --resolver cart
   anabranch collection create profiles --resolver keep-all
+  anabranch collection create articles --resolver map --field body=escalate
 
 Made in two regions at once with one resolver, it is one collection. Making it again changes nothing.")]
 pub(crate) struct CreateArgs {
@@ -34,6 +35,9 @@ pub(crate) struct CreateArgs {
     /// How concurrent writes are combined: lww, keep-all, g-counter, pn-counter, or-set, cart, ...
     #[arg(long, value_name = "RESOLVER")]
     pub(crate) resolver: String,
+    /// Maps: how the concurrent writes of one field are combined, such as body=escalate; again for more fields
+    #[arg(long = "field", value_name = "FIELD=RESOLVER", value_parser = field)]
+    pub(crate) fields: Vec<(String, String)>,
     /// How a repeat is recognised.
     #[command(flatten)]
     pub(crate) idempotency: Idempotency,
@@ -189,4 +193,14 @@ pub(crate) struct ExplainArgs {
     /// Which node to ask.
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// `FIELD=RESOLVER`: no resolver has a `=` in its name.
+fn field(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('=') {
+        Some((field, resolver)) if !field.is_empty() && !resolver.is_empty() => {
+            Ok((field.to_owned(), resolver.to_owned()))
+        }
+        _ => Err("expected FIELD=RESOLVER, such as body=escalate".to_owned()),
+    }
 }

@@ -4,7 +4,8 @@ use super::{list, row};
 use crate::args::{CollectionArgs, CollectionCommand, CreateArgs, Format, ListArgs};
 use crate::http::{Client, Request, segment};
 use crate::output;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: CollectionArgs) -> anyhow::Result<ExitCode> {
@@ -18,7 +19,7 @@ fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let mut request = Request {
         method: "PUT",
         path: format!("/v1/collections/{}", segment(&args.name)),
-        body: Some(json!({ "resolver": args.resolver }).to_string()),
+        body: Some(body(&args).to_string()),
         ..Request::default()
     };
     request.headers.extend(args.idempotency.idempotency_key.map(|key| ("idempotency-key", key)));
@@ -26,6 +27,16 @@ fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let done = if answer.status == 201 { "made" } else { "is already there" };
     output::line(&format!("{} ({}): {done}", args.name, args.resolver))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn body(args: &CreateArgs) -> Value {
+    let mut body = json!({ "resolver": args.resolver });
+    if !args.fields.is_empty() {
+        let fields: BTreeMap<&String, &String> =
+            args.fields.iter().map(|(field, resolver)| (field, resolver)).collect();
+        body["fields"] = json!(fields);
+    }
+    body
 }
 
 fn show(args: &ListArgs) -> anyhow::Result<ExitCode> {

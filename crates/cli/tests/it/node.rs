@@ -15,9 +15,15 @@ fn a_node_serves_every_client_command() {
     client(&["collection", "create", "profiles", "--resolver", "keep-all"]).with_code(0);
     client(&["collection", "create", "likes", "--resolver", "g-counter"]).with_code(0);
     client(&["collection", "create", "likes", "--resolver", "g-counter"]).with_code(0);
+    client(&["collection", "create", "docs", "--resolver", "map", "--field", "body=keep-all"]).with_code(0);
+    let set = client(&["op", "docs", "k", r#"{"set":{"body":"x"}}"#]).with_code(0).json();
+    assert_eq!(set["value"], json!({ "body": ["x"] }));
+    client(&["collection", "create", "docs", "--resolver", "map", "--field", "body"])
+        .with_code(2)
+        .says(&["FIELD=RESOLVER"]);
     client(&["collection", "create", "likes", "--resolver", "cart"]).with_code(1).says(&["resolver-mismatch", "409"]);
     let listed = client(&["collection", "list", "-o", "json"]).with_code(0).json();
-    assert_eq!(listed["collections"].as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(listed["collections"].as_array().map(Vec::len), Some(3), "{listed}");
     let table = client(&["collection", "list"]).with_code(0).stdout;
     assert!(table.starts_with("NAME") && table.contains("likes"), "{table}");
 
