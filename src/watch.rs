@@ -1,22 +1,22 @@
 //! Watching: what changed, in groups that each end in a causal cut.
 //!
-//! A watch reads the log, so it buffers nothing: a slow watcher costs nobody anything, and one that begins again at its
-//! last cut misses nothing. Reading is synchronous, also in [`Watch::next`]. What waits in a parked collection is not
-//! told; a watch begun before it caught up hears of a key of it when that next changes.
+//! A watch reads the log, so it buffers nothing: a slow watcher costs nobody anything but that, in the middle of a group,
+//! the store keeps what that group shows; and one that begins again at its last cut misses nothing. Reading is synchronous,
+//! also in [`Watch::next`] and in the stream; waiting is not. What waits in a parked collection is not told; a watch begun
+//! before it caught up hears of a key of it when that next changes.
+
+mod group;
 
 use crate::database::Database;
 use crate::error::{ReadError, WaitError};
 use crate::view::{SHARD, View};
-use anabranch_causality::{Kind, Token};
-use anabranch_engine::record::Record;
-use anabranch_engine::store::StoreError;
+use anabranch_causality::Token;
 use anabranch_resolvers::Outcome;
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::sync::Arc;
-
-/// How many log records one group covers at most.
-const GROUP: u64 = 10_000;
+use futures_core::Stream;
+use group::{Group, Step};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 /// Which changes a watch is about; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,41 @@ pub struct Filter {
 }
 
 /// A stream of changes.
+///
+/// As a [`Stream`] it never ends by itself: once the database is closed, it says so and then ends. Another error may pass,
+/// and the group is told again.
+///
+/// ```
+/// # use std::{future::poll_fn, pin::Pin};
+/// # use futures_core::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let db = anabranch::Database::open(dir.path().join("data"))?;
+/// let mut watch = db.watch(anabranch::Filter::default(), None)?;
+/// db.g_counter("likes")?.add("post:1", 1)?;
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// // `StreamExt::next` of the futures crate is this, too.
+/// let cut = poll_fn(|cx| Pin::new(&mut watch).poll_next(cx)).await.expect("the database is open")?;
+/// assert_eq!(cut.changes[0].key, "post:1");
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 pub struct Watch {
     database: Database,
     filter: Filter,
+    /// The log index up to which all has been told.
     next: u64,
     since: Token,
-    changed: tokio::sync::watch::Receiver<u64>,
+    /// What is being told, while that is not done.
+    group: Option<Group>,
+    /// Done when there is more, while that is waited for.
+    more: Option<Waiting>,
+    ended: bool,
 }
+
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// A key that changed, with its value at the group's cut.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,129 +77,132 @@ pub struct Change {
     pub region: Option<String>,
 }
 
-/// A group of changes and the cut that it ends in.
+/// A group of changes and the cut that it ends in; a part of a group, where there is much to tell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
-    /// Each changed key once.
+    /// Each changed key once in the whole group.
     pub changes: Vec<Change>,
     /// All up to here has been told: begin again from it and nothing is missed.
     pub token: Token,
-    /// What the values show. The same as `token`, or more, when there was so much to tell that it takes several groups.
+    /// What the values show: the same in all parts of a group.
     pub shown: Token,
+    /// Whether the group ends here. If not, its next part follows, and `token` is still where it began: only whole groups
+    /// show nothing before its cause.
+    pub whole: bool,
 }
 
 impl Watch {
     pub(crate) fn new(database: Database, filter: Filter, since: Option<&Token>) -> Result<Self, ReadError> {
-        let changed = database.subscribe();
         let view = database.view();
         let next = since.map_or(Ok(view.index), |token| first_beyond(&view, token))?;
         let since = since.cloned().unwrap_or_else(|| view.token());
-        Ok(Self { database, filter, next, since, changed })
+        Ok(Self { database, filter, next, since, group: None, more: None, ended: false })
     }
 
-    /// The next group, waiting for it. Also a group without changes is a cut, when others' changes went by.
+    /// Up to where all has been told.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.since
+    }
+
+    /// The next group or part of one, waiting for it. Also a group without changes is a cut, when others' changes went by.
     ///
     /// # Errors
     /// [`ReadError`]; [`WaitError::Closed`] once the database is closed.
     pub async fn next(&mut self) -> Result<Cut, ReadError> {
-        loop {
-            if let Some(cut) = self.poll()? {
-                return Ok(cut);
-            }
-            if *self.changed.borrow_and_update() == u64::MAX {
-                return Err(WaitError::Closed.into());
-            }
-            if self.database.view().index == self.next && self.changed.changed().await.is_err() {
-                return Err(WaitError::Closed.into());
-            }
-        }
+        poll_fn(|context| self.poll_cut(context)).await
     }
 
-    /// The next group, if there is one now.
+    /// Waits until [`Watch::poll`] has something to tell, or an error. Reads nothing.
+    pub async fn ready(&mut self) {
+        poll_fn(|context| self.poll_ready(context)).await;
+    }
+
+    /// The next group or part of one, if there is one now.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`]; [`WaitError::Closed`] once the database is closed.
     pub fn poll(&mut self) -> Result<Option<Cut>, ReadError> {
-        let view = self.database.view();
-        if view.index <= self.next {
-            return Ok(None);
+        loop {
+            match self.step()? {
+                Step::Idle => return Ok(None),
+                Step::Reading => {}
+                Step::Told(cut) => return Ok(Some(cut)),
+            }
         }
-        if self.database.is_closed() {
-            return Err(WaitError::Closed.into());
-        }
-        let told = self.collect(&view)?;
-        let mut changes = Vec::with_capacity(told.keys.len());
-        for ((name, kind, key), region) in told.keys {
-            let Some(collection) = view.catalog().get(&name, kind) else { continue };
-            let path = view.catalog().path(collection);
-            let outcome = match view.get(&path, &key) {
-                Err(ReadError::Parked { .. }) => continue,
-                outcome => outcome?,
-            };
-            changes.push(Change { collection: path, key, outcome, region });
-        }
-        // Only now: a group whose values could not be read is told again.
-        (self.next, self.since) = (told.next, told.since);
-        if self.next == view.index {
-            self.since.join(&view.token());
-        }
-        Ok(Some(Cut { changes, token: self.since.clone(), shown: view.token() }))
     }
 
-    /// The keys that changed since the last cut, each with the region of its last write.
-    fn collect(&self, view: &Arc<View>) -> Result<Told, ReadError> {
-        let mut keys = BTreeMap::new();
-        let mut failed: Option<StoreError> = None;
-        let wanted = self.filter.collection.as_ref().and_then(|path| view.catalog().find(path));
-        let wanted = wanted.map(|collection| (collection.name.clone(), collection.kind));
-        let (filter, mut next) = (&self.filter, self.next);
-        let mut since = view.lineages.expand(&self.since.vector(SHARD).cloned().unwrap_or_default());
-        let last = view.index.min(next + GROUP);
-        view.read.log(next, &mut |index, bytes| {
-            if index >= last {
-                return ControlFlow::Break(());
-            }
-            next = index + 1;
-            let transaction = match Record::decode(bytes).and_then(|record| record.decode_transaction()) {
-                Ok(transaction) => transaction,
-                Err(error) => {
-                    failed = Some(error);
-                    return ControlFlow::Break(());
+    fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<Result<Cut, ReadError>> {
+        loop {
+            ready!(self.poll_ready(context));
+            match self.step() {
+                Ok(Step::Told(cut)) => return Poll::Ready(Ok(cut)),
+                Ok(Step::Idle) => {}
+                Ok(Step::Reading) => {
+                    // Others on this executor come first: there may be a long log to read.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-            };
-            let dot = transaction.dot;
-            if since.get(dot.origin) >= dot.seq {
-                return ControlFlow::Continue(());
+                Err(error) => return Poll::Ready(Err(error)),
             }
-            // The log is in causal order: all up to any place in it is a cut.
-            since.raise(dot.origin, dot.seq);
-            let region = view.lineages.get(dot.origin).map(|lineage| lineage.region.clone());
-            for effect in transaction.effects {
-                let place = (effect.collection, effect.kind);
-                let asked = match (&filter.collection, &wanted) {
-                    (None, _) => !place.0.starts_with('_'),
-                    (Some(_), wanted) => wanted.as_ref() == Some(&place),
-                };
-                if asked && !effect.key.is_empty() && effect.key.starts_with(&filter.prefix) {
-                    keys.insert((place.0, place.1, effect.key), region.clone());
+        }
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.group.is_some() {
+            return Poll::Ready(());
+        }
+        let (database, next) = (&self.database, self.next);
+        let more = self.more.get_or_insert_with(|| {
+            let mut changed = database.subscribe();
+            Box::pin(async move {
+                // What is closed says so by the largest index; that nobody tells any more means the same.
+                let _ = changed.wait_for(|index| *index > next).await;
+            })
+        });
+        ready!(more.as_mut().poll(context));
+        self.more = None;
+        Poll::Ready(())
+    }
+
+    /// Reads a little of the log, or tells what was found in it.
+    fn step(&mut self) -> Result<Step, ReadError> {
+        if self.database.is_closed() {
+            self.group = None;
+            return Err(WaitError::Closed.into());
+        }
+        // Put back only when all went well: else it is told again, from its beginning.
+        let mut group = match self.group.take() {
+            Some(group) => group,
+            None => {
+                let view = self.database.view();
+                if view.index <= self.next {
+                    return Ok(Step::Idle);
                 }
+                Group::new(view, &self.filter, self.next, &self.since)
             }
-            ControlFlow::Continue(())
-        })?;
-        let mut told = self.since.clone();
-        told.join_vector(SHARD, &view.lineages.compact(&since));
-        failed.map_or(Ok(Told { keys, next, since: told }), |error| Err(error.into()))
+        };
+        let step = group.step(&self.filter, &self.since)?;
+        match &step {
+            Step::Told(cut) if cut.whole => (self.next, self.since) = (group.end(), cut.token.clone()),
+            _ => self.group = Some(group),
+        }
+        Ok(step)
     }
 }
 
-/// Collection, kind and key of what was touched, with the region of the last write.
-type Touched = BTreeMap<(String, Kind, String), Option<String>>;
+impl Stream for Watch {
+    type Item = Result<Cut, ReadError>;
 
-/// What one group tells, and where the next begins.
-struct Told {
-    keys: Touched,
-    next: u64,
-    since: Token,
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let watch = self.get_mut();
+        if watch.ended {
+            return Poll::Ready(None);
+        }
+        let told = ready!(watch.poll_cut(context));
+        watch.ended = told == Err(WaitError::Closed.into());
+        Poll::Ready(Some(told))
+    }
 }
 
 /// The first log index whose transaction the token does not name, or one before it.

@@ -1,6 +1,7 @@
 //! Connections: how many, how long, and how they end.
 
 use crate::app::{App, HttpConfig};
+use crate::changes::{HangUp, Readers};
 use crate::error::ServerError;
 use crate::forward::Links;
 use crate::metrics::Metrics;
@@ -75,7 +76,9 @@ pub fn serve_http(
 ) -> Result<HttpServer, ServerError> {
     let addr = listener.local_addr().map_err(|source| ServerError::Listen { addr: "HTTP".to_owned(), source })?;
     check_exposure(addr, &config)?;
+    let (stop, stopped) = watch::channel(false);
     let app = Arc::new(App {
+        readers: Readers::new(&config, stopped.clone()),
         links: Links::default(),
         metrics: Metrics::new(&database),
         database,
@@ -87,7 +90,6 @@ pub fn serve_http(
     if let Some(network) = &app.network {
         network.answer(crate::native::serve(&app));
     }
-    let (stop, stopped) = watch::channel(false);
     let drain = app.config.drain_timeout;
     let task = tokio::spawn(accept(app, listener, stopped));
     Ok(HttpServer { addr, stop, task, drain })
@@ -147,10 +149,12 @@ async fn connection(
 ) {
     // Answers are small and awaited; a system that refuses is only slower.
     let _ = stream.set_nodelay(true);
+    let hang_up = HangUp::default();
     let service = {
-        let app = app.clone();
-        service_fn(move |request: Request<Incoming>| {
+        let (app, hang_up) = (app.clone(), hang_up.clone());
+        service_fn(move |mut request: Request<Incoming>| {
             let (app, router) = (app.clone(), router.clone());
+            request.extensions_mut().insert(hang_up.clone());
             async move { Ok::<_, Infallible>(serve::serve(app, router, request.map(Body::new)).await) }
         })
     };
@@ -160,6 +164,7 @@ async fn connection(
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = &mut served => ended,
+        () = hang_up.0.notified() => return,
         () = told(&mut stopped) => {
             served.as_mut().graceful_shutdown();
             served.await

@@ -1,5 +1,6 @@
 //! What all requests of one HTTP server share.
 
+use crate::changes::Readers;
 use crate::forward::Links;
 use crate::metrics::Metrics;
 use anabranch::{Database, Network, PeerState, Status, Token};
@@ -25,6 +26,12 @@ pub struct HttpConfig {
     pub request_timeout: Duration,
     /// From where on replication lag is worth a warning, and clients are steered away. Default 1 s.
     pub lag_limit: Duration,
+    /// The most readers of changes at a time. Default 256.
+    pub max_readers: usize,
+    /// How often readers of changes are told that there are none. Default 15 s.
+    pub heartbeat: Duration,
+    /// How long a reader of changes may take nothing. Default 10 s.
+    pub reader_timeout: Duration,
     /// How long requests under way may take when the server stops. Default 2 s.
     pub drain_timeout: Duration,
 }
@@ -39,6 +46,9 @@ impl Default for HttpConfig {
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(45),
             lag_limit: crate::lag::DEFAULT_LIMIT,
+            max_readers: 256,
+            heartbeat: Duration::from_secs(15),
+            reader_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(2),
         }
     }
@@ -51,6 +61,7 @@ pub(crate) struct App {
     pub(crate) config: HttpConfig,
     pub(crate) metrics: Metrics,
     pub(crate) links: Links,
+    pub(crate) readers: Readers,
     pub(crate) started: Instant,
     /// The address it listens at, as hosts are compared with it; `None` when it is not on loopback.
     pub(crate) loopback: Option<std::net::IpAddr>,

@@ -168,6 +168,22 @@ impl Call {
         self.reach(app, false, false).await
     }
 
+    /// The token that a state here has reached: what the request and `since` name. The answer never ends, so that it is
+    /// not passed on.
+    pub(crate) async fn view_since(&self, app: &App, since: &Token) -> Result<Token, Problem> {
+        let mut token = self.token.clone();
+        token.join(since);
+        if self.passed_on {
+            return Err(behind(app, &token));
+        }
+        let wish = Wish { token: &token, deadline: self.deadline, forward: false, writes: false };
+        match reach(app, wish, || self.request(app, false)).await {
+            Ok(Reached::Here(_)) => Ok(token),
+            Ok(Reached::Elsewhere(reply)) => Err(passed_back(reply)),
+            Err(error) => Err(not_reached(app, &token, &error)),
+        }
+    }
+
     /// The same, to write on top of: at a leader.
     pub(crate) async fn base(&self, app: &App) -> Result<Arc<View>, Problem> {
         headers::check_bounds(&self.headers)?;

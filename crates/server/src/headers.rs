@@ -14,6 +14,7 @@ pub(crate) const FALLBACK: HeaderName = HeaderName::from_static("anabranch-fallb
 pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("anabranch-served-by");
 pub(crate) const ACK: HeaderName = HeaderName::from_static("anabranch-ack");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What of a write goes with it when it is passed on to another node, beside its token and its id. Of the rest, bodies
@@ -45,11 +46,7 @@ pub(crate) fn token(headers: &HeaderMap, cluster: &str) -> Result<Token, Problem
     for value in headers.get_all(TOKEN) {
         let text = value.to_str().map_err(|_| Problem::new(Code::BadToken, "the token is not plain text"))?;
         for text in text.split(',') {
-            let token = Token::decode(text.trim(), cluster).map_err(|error| match error {
-                TokenError::Bad(_) => Problem::new(Code::BadToken, error.to_string()),
-                TokenError::WrongCluster => Problem::new(Code::WrongClusterToken, error.to_string()),
-            })?;
-            joined.join(&token);
+            joined.join(&decode(text.trim(), cluster)?);
             count += 1;
         }
     }
@@ -58,6 +55,20 @@ pub(crate) fn token(headers: &HeaderMap, cluster: &str) -> Result<Token, Problem
         return Err(Problem::new(Code::BadToken, "the tokens together name too many origins"));
     }
     Ok(joined)
+}
+
+/// One token.
+pub(crate) fn decode(text: &str, cluster: &str) -> Result<Token, Problem> {
+    Token::decode(text, cluster).map_err(|error| match error {
+        TokenError::Bad(_) => Problem::new(Code::BadToken, error.to_string()),
+        TokenError::WrongCluster => Problem::new(Code::WrongClusterToken, error.to_string()),
+    })
+}
+
+/// The last cut that a reader of changes has seen, if it says.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let id = one(headers, &LAST_EVENT_ID).map_err(Problem::bad_request)?;
+    Ok(id.filter(|id| !id.is_empty()))
 }
 
 /// How long to wait for the token.

@@ -9,6 +9,7 @@ mod answer;
 mod app;
 mod call;
 mod catch;
+mod changes;
 mod clock;
 mod config;
 mod duration;

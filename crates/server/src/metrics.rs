@@ -79,6 +79,7 @@ struct LookedUp {
     received: PeerCounter,
     buffered: Gauge,
     mismatches: Counter,
+    readers: Gauge,
     parked: Family<What, Gauge>,
 }
 
@@ -131,6 +132,7 @@ impl Metrics {
             looked_up.set(status);
         }
         looked_up.connections(&connections);
+        looked_up.readers.set(app.readers.count() as i64);
         let mut out = String::new();
         text::encode(&mut out, &metrics.registry)?;
         Ok(out)
@@ -158,6 +160,7 @@ impl LookedUp {
         let help = "Transactions that wait for what they depend on";
         registry.register("buffered_transactions", help, self.buffered.clone());
         registry.register("digest_mismatches", "Digest mismatches found", self.mismatches.clone());
+        registry.register("change_readers", "Clients that read changes now", self.readers.clone());
         registry.register("parked", "Origins and collections that are parked", self.parked.clone());
     }
 

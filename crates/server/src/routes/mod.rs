@@ -1,5 +1,6 @@
 //! The routes, one module per group.
 
+pub(crate) mod changes;
 pub(crate) mod collections;
 pub(crate) mod data;
 pub(crate) mod explain;
@@ -20,7 +21,7 @@ use axum::routing::{MethodRouter, get, post, put};
 use std::sync::Arc;
 
 /// All routes. `/openapi.json` describes exactly these.
-pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 11] {
+pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
     [
         ("/health", get(health::health)),
         ("/ready", get(health::ready)),
@@ -33,6 +34,7 @@ pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 11] {
         ("/v1/data/{collection}/{key}", get(data::get).put(data::put).delete(data::delete).post(data::post)),
         ("/v1/transactions", post(transactions::post)),
         ("/v1/explain/{collection}/{key}", get(explain::explain)),
+        ("/v1/changes", get(changes::changes)),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod cluster;
+pub(crate) mod feed;
 pub(crate) mod wire;
 
 use anabranch::Database;
