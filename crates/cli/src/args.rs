@@ -5,12 +5,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod client;
 mod data;
 mod node;
+mod watch;
 
 pub(crate) use client::{Connection, Durability, Format, Idempotency, Output};
 pub(crate) use data::{
     CollectionArgs, CollectionCommand, CreateArgs, DelArgs, ExplainArgs, GetArgs, ListArgs, OpArgs, PutArgs, ScanArgs,
 };
 pub(crate) use node::{CertArgs, CertCommand, InitArgs, IssueArgs, ServeArgs, Span, StatusArgs, VerifyArgs};
+pub(crate) use watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     Op(OpArgs),
     /// List keys and values in key order
     Scan(ScanArgs),
+    /// Show changes as they come
+    Watch(WatchArgs),
     /// Show a node: what it has, and how far its peers are
     Status(StatusArgs),
     /// Show every surviving version of a key, and why its value is what it is

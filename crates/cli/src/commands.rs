@@ -7,6 +7,7 @@ pub(crate) mod read;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod verify;
+pub(crate) mod watch;
 pub(crate) mod write;
 
 use serde_json::Value;

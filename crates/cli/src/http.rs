@@ -4,9 +4,11 @@
 
 mod advice;
 mod client;
+mod lines;
 mod path;
 mod problem;
 mod session;
 
 pub(crate) use client::{Client, Request};
+pub(crate) use lines::Refused;
 pub(crate) use path::segment;

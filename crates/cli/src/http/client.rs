@@ -7,18 +7,21 @@ use crate::failure::{Exit, Failure};
 use serde_json::Value;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::http;
+use ureq::typestate::AgentScope;
 
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// How long an answer may take beyond what the node was allowed to wait.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// The longest wait that a node accepts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A page of a thousand large values is long, but nothing is endless.
 const LONGEST_ANSWER: u64 = 1 << 30;
 
 /// A node's API, within one session.
+#[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
     base: String,
@@ -100,6 +103,19 @@ impl Client {
     }
 
     fn call(&self, request: &Request) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        self.call_with(&self.agent, request)
+    }
+
+    /// How long the node may wait.
+    pub(super) fn limit(&self) -> Duration {
+        self.wait.unwrap_or(Duration::from_secs(1))
+    }
+
+    pub(super) fn call_with(
+        &self,
+        agent: &Agent,
+        request: &Request,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let mut builder = http::Request::builder().method(request.method).uri(format!("{}{}", self.base, request.path));
         builder = builder.header("accept", "application/json");
         if let Some(tokens) = self.session.header() {
@@ -112,13 +128,13 @@ impl Client {
             builder = builder.header(*name, value);
         }
         match &request.body {
-            Some(body) => self.agent.run(builder.header("content-type", "application/json").body(body.clone())?),
-            None => self.agent.run(builder.body(())?),
+            Some(body) => agent.run(builder.header("content-type", "application/json").body(body.clone())?),
+            None => agent.run(builder.body(())?),
         }
     }
 
     /// There is no whole answer: was the request carried out?
-    fn unanswered(&self, request: &Request, error: &ureq::Error) -> Failure {
+    pub(super) fn unanswered(&self, request: &Request, error: &ureq::Error) -> Failure {
         let not_sent = match error {
             ureq::Error::ConnectionFailed | ureq::Error::HostNotFound | ureq::Error::Http(_) => true,
             ureq::Error::Timeout(which) => matches!(which, ureq::Timeout::Connect | ureq::Timeout::Resolve),
@@ -141,7 +157,7 @@ impl Client {
         }
     }
 
-    fn no_node(&self, status: u16) -> Failure {
+    pub(super) fn no_node(&self, status: u16) -> Failure {
         Failure::new(Exit::Failed, format!("{} answered {status}, and not with JSON", self.base))
             .state("unknown: this does not look like a node of Anabranch")
             .next("check --url: it is the address under `http` in the node's configuration")
@@ -149,9 +165,11 @@ impl Client {
 }
 
 fn agent(limit: Duration) -> Agent {
-    Agent::config_builder()
-        .timeout_connect(Some(CONNECT.min(limit)))
-        .timeout_global(Some(limit))
+    build(Agent::config_builder().timeout_connect(Some(CONNECT.min(limit))).timeout_global(Some(limit)))
+}
+
+pub(super) fn build(builder: ConfigBuilder<AgentScope>) -> Agent {
+    builder
         // Problem documents come with error statuses: they are answers.
         .http_status_as_error(false)
         .max_redirects(0)

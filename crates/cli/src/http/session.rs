@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: u64 = 64 << 10;
 
 /// What this command's requests carry, and where the answers' tokens go.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     tokens: Vec<String>,
     file: Option<PathBuf>,

@@ -14,3 +14,4 @@ mod stopped_peer;
 mod storm;
 mod support;
 mod verify;
+mod watch;
