@@ -4,7 +4,7 @@ use crate::database::Database;
 use crate::error::{ReadError, WriteError};
 use crate::transaction::Tx;
 use crate::view::{Page, View};
-use anabranch_causality::{SessionId, Token, TokenError};
+use anabranch_causality::{SessionId, Token, TokenError, VersionVector};
 use anabranch_engine::{Write, Written};
 use anabranch_resolvers::Outcome;
 use anabranch_session::{Begun, Guarantees, SaveError, SessionState};
@@ -19,8 +19,22 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 /// has all four session guarantees; see [`Guarantees`].
 pub struct Session {
     database: Database,
-    state: Mutex<SessionState>,
+    state: Mutex<Held>,
     wait: Duration,
+}
+
+/// What the session has read and written.
+struct Held {
+    state: SessionState,
+    /// The vector of the last view that was noted as read and covers all of the session, as long as nothing else was noted: to
+    /// read that state once more, nothing needs to be compared or noted.
+    covering: Option<Arc<VersionVector>>,
+}
+
+impl Held {
+    fn covers(&self, view: &View) -> bool {
+        self.covering.as_ref().is_some_and(|vector| Arc::ptr_eq(vector, &view.vector))
+    }
 }
 
 impl Session {
@@ -36,7 +50,8 @@ impl Session {
     }
 
     fn of(database: Database, state: SessionState) -> Self {
-        Self { database, state: Mutex::new(state), wait: DEFAULT_WAIT }
+        let held = Held { state, covering: None };
+        Self { database, state: Mutex::new(held), wait: DEFAULT_WAIT }
     }
 
     /// How long reads and writes wait for what the session has read and written. Default 1 s.
@@ -49,32 +64,32 @@ impl Session {
     /// What its reads and writes wait for.
     #[must_use]
     pub fn guarantees(&self) -> Guarantees {
-        self.lock().guarantees()
+        self.held().state.guarantees()
     }
 
     /// With these guarantees. Dropping one changes what is waited for, never what a write saw.
     #[must_use]
     pub fn with_guarantees(self, guarantees: Guarantees) -> Self {
-        self.lock().set_guarantees(guarantees);
+        self.change(|state| state.set_guarantees(guarantees));
         self
     }
 
     /// The session's id.
     #[must_use]
     pub fn id(&self) -> SessionId {
-        self.lock().id()
+        self.held().state.id()
     }
 
     /// The counter of the last write: what to repeat with [`Session::write_as`] when its answer was lost.
     #[must_use]
     pub fn counter(&self) -> u64 {
-        self.lock().counter()
+        self.held().state.counter()
     }
 
     /// The token: what this session has read and written. Hand it to whoever goes on.
     #[must_use]
     pub fn token(&self) -> String {
-        self.lock().token().encode(&self.database.names().cluster)
+        self.held().state.token().encode(&self.database.names().cluster)
     }
 
     /// Goes on from a token that was handed over.
@@ -83,7 +98,7 @@ impl Session {
     /// [`TokenError`] for a text that is no token, or another cluster's.
     pub fn join(&self, token: &str) -> Result<(), TokenError> {
         let token = Token::decode(token, &self.database.names().cluster)?;
-        self.lock().join(&token);
+        self.change(|state| state.join(&token));
         Ok(())
     }
 
@@ -91,7 +106,7 @@ impl Session {
     /// for two would use the same counters.
     #[must_use]
     pub fn save(&self) -> String {
-        self.lock().save(&self.database.names().cluster)
+        self.held().state.save(&self.database.names().cluster)
     }
 
     /// A state that has all that this session's guarantees ask for.
@@ -107,9 +122,18 @@ impl Session {
     /// # Errors
     /// As [`Session::view`].
     pub fn view_with(&self, guarantees: Guarantees) -> Result<Arc<View>, ReadError> {
-        let asked = self.lock().token_for_read(guarantees);
+        let asked = {
+            let held = self.held();
+            let view = self.database.view();
+            if held.covers(&view) {
+                return Ok(view);
+            }
+            held.state.token_for_read(guarantees)
+        };
         let view = self.database.view_at(&asked, self.wait)?;
-        self.lock().note_read(&asked, &view.token());
+        let mut held = self.held();
+        held.state.note_read(&asked, &view.token());
+        held.covering = view.satisfies(&held.state.token()).is_ok().then(|| Arc::clone(&view.vector));
         Ok(view)
     }
 
@@ -146,7 +170,7 @@ impl Session {
         guarantees: Guarantees,
         build: impl FnOnce(&Tx) -> Result<R, WriteError>,
     ) -> Result<(R, Written), WriteError> {
-        let begun = self.lock().begin_write(guarantees);
+        let begun = self.change(|state| state.begin_write(guarantees));
         self.carry_out(&begun, build)
     }
 
@@ -160,11 +184,10 @@ impl Session {
         counter: u64,
         build: impl FnOnce(&Tx) -> Result<R, WriteError>,
     ) -> Result<(R, Written), WriteError> {
-        let begun = {
-            let mut state = self.lock();
+        let begun = self.change(|state| {
             let guarantees = state.guarantees();
             state.repeat_write(counter, guarantees)
-        };
+        });
         self.carry_out(&begun, build)
     }
 
@@ -181,21 +204,27 @@ impl Session {
         let token = self.database.view().token();
         match applied {
             Ok((written, last)) => {
-                self.lock().note_written(last, &begun.token, &token, false);
+                self.change(|state| state.note_written(last, &begun.token, &token, false));
                 Ok((result, written))
             }
             Err(error) => {
                 if matches!(error, WriteError::Refused(_)) {
                     // A refusal shows something too: that a sum is at its end, that there is such a collection.
-                    self.lock().note_read(&begun.token, &token);
+                    self.change(|state| state.note_read(&begun.token, &token));
                 }
                 Err(error)
             }
         }
     }
 
+    fn change<R>(&self, change: impl FnOnce(&mut SessionState) -> R) -> R {
+        let mut held = self.held();
+        held.covering = None;
+        change(&mut held.state)
+    }
+
     /// A panic of another thread leaves the state whole: each change to it is one call.
-    fn lock(&self) -> std::sync::MutexGuard<'_, SessionState> {
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
