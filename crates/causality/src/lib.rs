@@ -12,7 +12,7 @@ pub mod ids;
 pub mod kind;
 pub mod lineage;
 pub mod names;
-mod text;
+pub mod text;
 pub mod token;
 pub mod transaction;
 pub mod vector;

@@ -3,12 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-pub(crate) fn encode(bytes: &[u8]) -> String {
+/// Bytes as opaque text.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// `None` when it is longer than `most` characters or not base64url in its one form.
-pub(crate) fn decode(text: &str, most: usize) -> Option<Vec<u8>> {
+/// The bytes of opaque text; `None` when it is longer than `most` characters or not base64url in its one form.
+pub fn decode(text: &str, most: usize) -> Option<Vec<u8>> {
     if text.len() > most { None } else { URL_SAFE_NO_PAD.decode(text).ok() }
 }
 

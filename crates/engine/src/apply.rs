@@ -5,16 +5,19 @@
 
 use crate::actors;
 use crate::catalog::{Catalog, Creation, RESOLVERS, default_resolver};
+use crate::conflicts::{self, history};
 use crate::digest::{self, Deltas, Place};
 use crate::keys::{self, meta};
 use crate::mutant::{Mutant, Planted};
 use crate::record::Record;
+use crate::resolutions::RESOLUTIONS;
 use crate::rows::{self, RowValue, Subkey};
 use crate::state::{self, State};
 use crate::store::{Space, StoreError};
 use crate::view::{KeyRows, View};
 use anabranch_causality::{Dot, Effect, Hlc, Kind, OperationId, Tag, Transaction, Writer};
-use anabranch_resolvers::{Registry, Resolver};
+use anabranch_resolvers::{Indexed, Registry, Resolver};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What applying did that others want to know.
@@ -37,7 +40,7 @@ pub(crate) fn apply(
 ) -> Result<Applied, StoreError> {
     let applied = actors::note(view, transaction)?;
     let mut deltas = Deltas::default();
-    let mut step = Step { registry, planted, dot: transaction.dot, hlc: transaction.hlc, deltas: &mut deltas };
+    let mut step = Step::new(registry, planted, (transaction.dot, transaction.hlc), &mut deltas);
     for effect in &transaction.effects {
         step.park_unknown(&mut state.catalog, view, effect, transaction.operation, state.next_index);
     }
@@ -63,14 +66,25 @@ pub(crate) fn parked_key(id: keys::CollectionId) -> Vec<u8> {
 
 /// One transaction being applied.
 pub(crate) struct Step<'a> {
-    pub(crate) registry: &'a Registry,
-    pub(crate) planted: Planted,
-    pub(crate) dot: Dot,
-    pub(crate) hlc: Hlc,
-    pub(crate) deltas: &'a mut Deltas,
+    registry: &'a Registry,
+    planted: Planted,
+    dot: Dot,
+    hlc: Hlc,
+    deltas: &'a mut Deltas,
+    /// Of the effect at hand, the subkeys under which there were or are several rows.
+    shared: BTreeSet<Vec<u8>>,
 }
 
-impl Step<'_> {
+impl<'a> Step<'a> {
+    pub(crate) fn new(
+        registry: &'a Registry,
+        planted: Planted,
+        (dot, hlc): (Dot, Hlc),
+        deltas: &'a mut Deltas,
+    ) -> Self {
+        Self { registry, planted, dot, hlc, deltas, shared: BTreeSet::new() }
+    }
+
     /// Applies one effect, unless its collection is parked.
     pub(crate) fn effect(
         &mut self,
@@ -172,7 +186,24 @@ impl Step<'_> {
                 self.fold(view, place, &fold.subkey, &fold.payload, resolver)?;
             }
         }
-        Ok(())
+        self.index(view, place, &**resolver)
+    }
+
+    /// Takes note of what is in conflict after the effect. What was in none and is in none costs nothing here.
+    fn index(&mut self, view: &mut View<'_>, place: Place<'_>, resolver: &dyn Resolver) -> Result<(), StoreError> {
+        let shared = std::mem::take(&mut self.shared);
+        match resolver.indexed() {
+            Indexed::Never => Ok(()),
+            Indexed::Subkeys => shared.iter().try_for_each(|prefix| conflicts::of_subkey(view, prefix)),
+            Indexed::Keys => conflicts::of_key(view, place.id, place.key, resolver),
+        }
+    }
+
+    /// Takes note of a record of a resolution that comes or goes.
+    fn note_record(view: &mut View<'_>, place: Place<'_>, subkey: &[u8], row: (&Tag, Hlc, &[u8]), is_there: bool) {
+        if place.collection == RESOLUTIONS && place.kind == Kind::MAP {
+            history::note(view, (place.id, place.key), subkey, row, is_there);
+        }
     }
 
     fn bucket(place: Place<'_>) -> u16 {
@@ -183,7 +214,11 @@ impl Step<'_> {
         if self.planted.is(Mutant::LoseSupersession) && tag.position == 0 && self.dot.seq.is_multiple_of(3) {
             return Ok(());
         }
-        if let Some(row) = Subkey::new(view, place.id, place.key, subkey).remove(tag)? {
+        let mut rows = Subkey::new(view, place.id, place.key, subkey);
+        let removed = rows.remove(tag)?;
+        self.shared.extend(rows.shared());
+        if let Some(row) = removed {
+            Self::note_record(view, place, subkey, (tag, row.stamp, &row.payload), false);
             self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
         }
         Ok(())
@@ -200,7 +235,11 @@ impl Step<'_> {
         self.deltas.add(Self::bucket(place), place.hash(subkey, Some((tag, self.hlc.0)), payload));
         let (origin, seq) = (self.dot.origin, self.dot.seq);
         let row = RowValue { stamp: self.hlc, origin, seq, payload: payload.to_vec() };
-        Subkey::new(view, place.id, place.key, subkey).put(tag, row)
+        Self::note_record(view, place, subkey, (tag, self.hlc, payload), true);
+        let mut rows = Subkey::new(view, place.id, place.key, subkey);
+        rows.put(tag, row)?;
+        self.shared.extend(rows.shared());
+        Ok(())
     }
 
     /// A second copy adds nothing; if the row is still there and the copy's stamp is lower, that stamp stands.
@@ -213,6 +252,7 @@ impl Step<'_> {
     ) -> Result<(), StoreError> {
         match Subkey::new(view, place.id, place.key, subkey).get(tag)? {
             Some(row) if self.hlc < row.stamp => {
+                Self::note_record(view, place, subkey, (tag, row.stamp, &row.payload), false);
                 self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
                 self.put(view, place, subkey, tag, &row.payload)
             }

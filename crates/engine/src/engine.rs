@@ -96,6 +96,8 @@ pub struct Engine {
     pub(crate) batch: Batch,
     pub(crate) cache: RefCell<RowCache>,
     pub(crate) checkpoint_due: bool,
+    /// The row from which on the index of conflicts has yet to be made.
+    pub(crate) indexing: Option<Vec<u8>>,
     pub(crate) fresh: Vec<(u64, Dot, Vec<u8>)>,
     pub(crate) fresh_bytes: usize,
     pub(crate) gated: Vec<Output>,
@@ -255,6 +257,7 @@ impl Engine {
             batch: Batch::default(),
             cache: RefCell::default(),
             checkpoint_due: false,
+            indexing: None,
             fresh: Vec::new(),
             fresh_bytes: 0,
             gated: Vec::new(),
@@ -277,6 +280,7 @@ impl Engine {
         engine.claim(store)?;
         engine.load_resolvers(store)?;
         engine.load_parked(store)?;
+        engine.load_index(store)?;
         if planted.is(Mutant::ReuseSequence)
             && let Some(last) = engine.state.last_origin
         {
@@ -354,7 +358,7 @@ impl Engine {
     /// Whether there is more to send than one turn allowed: call [`Engine::committed`] again soon.
     #[must_use]
     pub fn wants_turn(&self) -> bool {
-        self.peers.values().any(|peer| peer.outgoing.more)
+        !self.is_indexed() || self.peers.values().any(|peer| peer.outgoing.more)
     }
 
     /// Completes the batch with what is written once per batch. Call before taking [`Engine::batch`].
@@ -399,6 +403,7 @@ impl Engine {
         }
         self.fresh_bytes = 0;
         self.outputs.extend(std::mem::take(&mut self.gated));
+        self.index_more(store)?;
         if self.durable_index != self.state.next_index {
             self.durable.clone_from(&self.state.vector);
             self.durable_index = self.state.next_index;

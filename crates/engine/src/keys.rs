@@ -44,7 +44,7 @@ pub fn after(prefix: &[u8]) -> Vec<u8> {
 }
 
 /// 0x00 becomes 0x00 0xff; 0x00 0x01 ends. Keeps the order of the bytes, and no text's end is inside another.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn escape(out: &mut Vec<u8>, text: &[u8]) {
     for byte in text {
         out.push(*byte);
         if *byte == 0 {
@@ -131,6 +131,8 @@ pub mod meta {
     pub const ORIGIN: &[u8] = b"origin/";
     /// Prefix of a row per parked collection.
     pub const PARKED: &[u8] = b"parked/";
+    /// How far the index of conflicts covers the rows.
+    pub const CONFLICTS: &[u8] = b"conflicts";
 }
 
 #[cfg(test)]

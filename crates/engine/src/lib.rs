@@ -9,6 +9,7 @@ mod actors;
 mod apply;
 mod cache;
 pub mod catalog;
+pub mod conflicts;
 pub mod digest;
 mod engine;
 mod freshness;

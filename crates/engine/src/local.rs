@@ -337,7 +337,7 @@ impl Preparing<'_> {
         );
         let (mut deltas, registry) = (Deltas::default(), self.engine.registry.clone());
         let planted = self.engine.planted;
-        let mut step = crate::apply::Step { registry: &registry, planted, dot, hlc, deltas: &mut deltas };
+        let mut step = crate::apply::Step::new(&registry, planted, (dot, hlc), &mut deltas);
         step.rows(view, id, effect, self.operation, false, &resolver)?;
         Ok(())
     }

@@ -69,7 +69,7 @@ impl Engine {
             let record = Record::decode(bytes)?;
             let transaction = record.decode_transaction()?;
             let (dot, hlc) = (transaction.dot, transaction.hlc);
-            let mut step = Step { registry: &registry, planted, dot, hlc, deltas: &mut deltas };
+            let mut step = Step::new(&registry, planted, (dot, hlc), &mut deltas);
             for effect in transaction.effects.iter().filter(|e| e.kind == kind && e.collection == name) {
                 if resolver.check(effect).is_err() {
                     return Ok(false);

@@ -105,11 +105,19 @@ fn read_beside(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<(Tag, R
 pub(crate) struct Subkey<'v, 'a> {
     view: &'v mut View<'a>,
     prefix: Vec<u8>,
+    /// Which rows there are has changed while there were several.
+    shared: bool,
 }
 
 impl<'v, 'a> Subkey<'v, 'a> {
     pub(crate) fn new(view: &'v mut View<'a>, id: CollectionId, key: &str, subkey: &[u8]) -> Self {
-        Self { view, prefix: keys::subkey_prefix(id, key, subkey) }
+        Self { view, prefix: keys::subkey_prefix(id, key, subkey), shared: false }
+    }
+
+    /// The prefix of the rows, when which there are has changed while there were several, before or after: the index of
+    /// conflicts wants to know.
+    pub(crate) fn shared(self) -> Option<Vec<u8>> {
+        self.shared.then_some(self.prefix)
     }
 
     fn beside(&self, tag: &Tag) -> Vec<u8> {
@@ -146,6 +154,7 @@ impl<'v, 'a> Subkey<'v, 'a> {
             Some(slot) if slot.tag == *tag => self.set_slot(Some(&Slot { row, ..slot })),
             Some(slot) => {
                 let key = self.beside(tag);
+                self.shared = true;
                 if slot.more == 0 || self.view.get(Space::Rows, &key)?.is_none() {
                     self.set_slot(Some(&Slot { more: slot.more + 1, ..slot }));
                 }
@@ -158,6 +167,7 @@ impl<'v, 'a> Subkey<'v, 'a> {
     /// Removes the row with that tag, and says what it was.
     pub(crate) fn remove(&mut self, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
         let Some(slot) = self.slot()? else { return Ok(None) };
+        self.shared |= slot.more > 0;
         if slot.tag == *tag {
             let next = if slot.more == 0 { None } else { self.take_beside(slot.more)? };
             self.set_slot(next.as_ref());

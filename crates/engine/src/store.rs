@@ -18,11 +18,13 @@ pub enum Space {
     Actors = 3,
     /// Where in the log an origin's transactions are.
     Index = 4,
+    /// Where conflicts are open, and what was decided: derived from the rows, not replicated.
+    Conflicts = 5,
 }
 
 impl Space {
     /// Every space, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Meta, Self::Rows, Self::Actors, Self::Index];
+    pub const ALL: [Self; 5] = [Self::Meta, Self::Rows, Self::Actors, Self::Index, Self::Conflicts];
 }
 
 /// What one atomic, durable step changes. Either all of it is there after a crash, or nothing.

@@ -54,6 +54,10 @@ impl Resolver for Lww {
         Indexed::Subkeys
     }
 
+    fn makes_conflicts(&self) -> bool {
+        false
+    }
+
     fn show(&self, _: &[u8], payload: &[u8]) -> Value {
         register::show(payload)
     }

@@ -179,6 +179,10 @@ impl Resolver for Map {
         Indexed::Subkeys
     }
 
+    fn makes_conflicts(&self) -> bool {
+        self.fields.values().any(|resolver| resolver.makes_conflicts())
+    }
+
     fn show(&self, subkey: &[u8], payload: &[u8]) -> Value {
         let Some(field) = name(subkey) else { return Value::Null };
         Value::Object(Object::from_iter([(field.to_owned(), register::show(payload))]))

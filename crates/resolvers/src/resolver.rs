@@ -77,6 +77,11 @@ pub trait Resolver: Send + Sync {
         Indexed::Never
     }
 
+    /// Whether any key can be in conflict. Of a resolver that says no, the entries of the index are passed over.
+    fn makes_conflicts(&self) -> bool {
+        self.indexed() != Indexed::Never
+    }
+
     /// One surviving row as people read it, for `explain`: a register's value, a set's member. `null` when the kind has
     /// nothing better to say, or cannot have written the row.
     fn show(&self, subkey: &[u8], payload: &[u8]) -> Value {

@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledged;
 pub(crate) mod causality;
+pub(crate) mod conflicts;
 pub(crate) mod counters;
 pub(crate) mod created;
 pub(crate) mod digest;

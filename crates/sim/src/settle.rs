@@ -1,6 +1,6 @@
 //! The end of a run: everything heals, nobody writes any more, and all replicas must become one.
 
-use crate::checkers::{acknowledged, counters, spec, values};
+use crate::checkers::{acknowledged, conflicts, counters, spec, values};
 use crate::node::StoreFault;
 use crate::plan::Scenario;
 use crate::queue::Event;
@@ -138,8 +138,13 @@ impl World {
             let engine = found.engine.as_ref().ok_or("it is down")?;
             right.compare(&spec::State::stored(engine.catalog(), &found.store)?)?;
             values::check(&right, &self.registry, engine.catalog(), &found.store)?;
-            Ok(right)
+            let open = conflicts::check(&self.registry, engine.catalog(), &found.store)?;
+            Ok((right, open))
         })();
+        if let Ok((_, open)) = &outcome {
+            self.coverage.add("conflicts in the index", *open as u64);
+        }
+        let outcome = outcome.map(|(right, _)| right);
         self.coverage.note("states compared with the specification");
         outcome.map_err(|what: String| self.violation(format!("node {node}: {what}")))
     }

@@ -46,6 +46,7 @@ struct Inner {
     rows: Keyspace,
     actors: Keyspace,
     index: Keyspace,
+    conflicts: Keyspace,
     log: Keyspace,
     directory: DataDir,
 }
@@ -75,10 +76,10 @@ impl FjallStore {
             open(&new, options).map_err(|error| failed("create the store", error))?;
             directory.publish_store()?;
         }
-        let (database, [meta, rows, actors, index, log]) =
+        let (database, [meta, rows, actors, index, conflicts, log]) =
             open(&path, options).map_err(|error| failed(&format!("open {}", path.display()), error))?;
         let room = Room::new(path, options.min_free_bytes);
-        let inner = Arc::new(Inner { database, meta, rows, actors, index, log, directory });
+        let inner = Arc::new(Inner { database, meta, rows, actors, index, conflicts, log, directory });
         Ok(Self {
             inner,
             room,
@@ -143,12 +144,13 @@ impl Inner {
             Space::Rows => &self.rows,
             Space::Actors => &self.actors,
             Space::Index => &self.index,
+            Space::Conflicts => &self.conflicts,
         }
     }
 }
 
 /// Opens a database and its keyspaces, creating what is missing. The names are part of the disk format.
-fn open(path: &Path, options: Options) -> fjall::Result<(Database, [Keyspace; 5])> {
+fn open(path: &Path, options: Options) -> fjall::Result<(Database, [Keyspace; 6])> {
     let database = Database::builder(path)
         .cache_size(options.cache_bytes)
         .max_journaling_size(JOURNAL_BYTES)
@@ -168,8 +170,9 @@ fn open(path: &Path, options: Options) -> fjall::Result<(Database, [Keyspace; 5]
     let rows = database.keyspace("rows", create)?;
     let actors = database.keyspace("actors", create)?;
     let index = database.keyspace("index", create)?;
+    let conflicts = database.keyspace("conflicts", create)?;
     let log = database.keyspace("log", create)?;
-    Ok((database, [meta, rows, actors, index, log]))
+    Ok((database, [meta, rows, actors, index, conflicts, log]))
 }
 
 impl Read for FjallSnapshot {

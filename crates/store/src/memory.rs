@@ -204,6 +204,7 @@ fn family(space: Space) -> usize {
         Space::Rows => 1,
         Space::Actors => 2,
         Space::Index => 3,
+        Space::Conflicts => 4,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The engine as a state machine: what goes in, what comes out.
 
+mod conflicts;
 mod contract;
 mod copies;
 mod fields;

@@ -35,7 +35,7 @@ impl Random {
     }
 
     fn space(&mut self) -> Space {
-        Space::ALL[self.below(4) as usize]
+        Space::ALL[self.below(Space::ALL.len() as u64) as usize]
     }
 }
 
