@@ -320,3 +320,26 @@ fn pages_go_through_all_conflicts_in_order_and_begin_again_anywhere() {
         assert_eq!(conflicts::Cursor::decode(text), None, "{text}");
     }
 }
+
+#[test]
+fn what_waited_in_a_parked_collection_is_indexed_when_it_catches_up() {
+    let mut without_maps = Registry::new();
+    for name in Registry::builtin().names().filter(|name| *name != "map") {
+        without_maps.register(Registry::builtin().by_name(name).expect("a resolver")).expect("a free name");
+    }
+    let mut a = Replica::open("a", 1, MemoryStore::new(), without_maps);
+    for (name, origin) in [("b", 2), ("c", 3)] {
+        let mut other = Replica::new(name, origin);
+        other.connect("a", 1);
+        let set = Operation::SetFields([("f".to_owned(), origin.into())].into());
+        let time = other.time;
+        other.engine.handle_write(&other.store, time, 1, &one(operate("maps", Kind::MAP, "k", set))).expect("handled");
+        let list = sent(&other.settle(), "a");
+        a.connect(name, origin);
+        a.message(name, Message::Transactions(list));
+    }
+    assert_eq!(a.engine.status(a.time).parked_collections.len(), 1);
+    assert_eq!(a.store.len(Space::Conflicts), 0);
+    let a = a.reopen("a", 4, Registry::builtin());
+    assert_eq!(check(&a, "caught up"), 1);
+}
