@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::error::{ReadError, WriteError};
 use crate::view::{ExplainedVersion, View};
 use anabranch_causality::{Context, Kind, NameError, names};
-use anabranch_engine::{Change, Refusal, Write, Written};
+use anabranch_engine::{Change, Collection, Refusal, Write, Written};
 use anabranch_resolvers::{Operation, Outcome, Rejection};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,7 +42,8 @@ impl Handle {
     fn declared(database: &Database, name: &str, kind: Kind, resolver: &str) -> Result<Self, WriteError> {
         let handle = Self::new(database, name, kind)?;
         let view = database.view();
-        if view.catalog().get(name, kind).is_none_or(|found| found.resolver != resolver) {
+        let is_so = |found: &Collection| found.resolver == resolver && found.concurrent.is_empty();
+        if !view.catalog().get(name, kind).is_some_and(is_so) {
             let (collection, resolver) = (name.to_owned(), resolver.to_owned());
             database.apply(Write { changes: vec![Change::Declare { collection, kind, resolver }], key: None })?;
         }

@@ -294,6 +294,7 @@ pub(crate) fn adopt_resolver(
     let rows = KeyRows::new(&reader, id, name);
     let outcome = lww.value(&rows, usize::MAX).map_err(|_| rows.cause())?;
     let named = outcome.and_then(|outcome| outcome.value.as_str().map(str::to_owned));
+    let concurrent = concurrent_names(registry, &rows)?;
     // The row can go: retries of two declarations at two leaders can supersede each other.
     if let Some((name, field)) = name.split_once('/') {
         if let Some(collection) = catalog.get_mut(name, Kind::MAP) {
@@ -304,6 +305,16 @@ pub(crate) fn adopt_resolver(
         }
     } else if let Some(collection) = catalog.get_mut(name, Kind::REGISTER) {
         collection.resolver = named.unwrap_or_else(|| default_resolver(Kind::REGISTER));
+        collection.concurrent = concurrent;
     }
     Ok(())
+}
+
+/// The names that survive, when there are several.
+fn concurrent_names(registry: &Registry, rows: &KeyRows<'_>) -> Result<Vec<String>, StoreError> {
+    let Some(keep_all) = registry.by_name("keep-all") else { return Ok(Vec::new()) };
+    let surviving = keep_all.value(rows, usize::MAX).map_err(|_| rows.cause())?;
+    let surviving = surviving.and_then(|outcome| outcome.value.as_array().cloned()).unwrap_or_default();
+    let names: BTreeSet<&str> = surviving.iter().filter_map(|name| name.as_str()).collect();
+    Ok(if names.len() > 1 { names.into_iter().map(str::to_owned).collect() } else { Vec::new() })
 }

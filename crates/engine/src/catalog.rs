@@ -25,6 +25,9 @@ pub struct Collection {
     pub created: (Hlc, OperationId),
     /// The name of its resolver.
     pub resolver: String,
+    /// The names of resolvers that it was given without seeing each other, in their order: the latest counts, until somebody
+    /// declares it again having seen them. Empty when there are not several.
+    pub concurrent: Vec<String>,
     /// Maps: the names of the resolvers of fields that have one of their own.
     pub fields: BTreeMap<String, String>,
     /// Why nothing of it is applied, read or written, if so.
@@ -119,7 +122,8 @@ impl Catalog {
             creation = Creation::New;
             self.version += 1;
             let (name, resolver) = (name.to_owned(), default_resolver(kind));
-            Collection { id: next, name, kind, created: by, resolver, fields: BTreeMap::new(), parked: None }
+            let (concurrent, fields) = (Vec::new(), BTreeMap::new());
+            Collection { id: next, name, kind, created: by, resolver, concurrent, fields, parked: None }
         });
         if by < collection.created {
             creation = Creation::Earlier(collection.created);
@@ -204,7 +208,7 @@ impl Collection {
         let created = (Hlc(reader.u64("stamp")?), OperationId::decode(&mut reader)?);
         let name = reader.str(names::MAX_COLLECTION, "name")?.to_owned();
         reader.finish("collection")?;
-        let (resolver, fields) = (default_resolver(kind), BTreeMap::new());
-        Ok(Self { id, name, kind, created, resolver, fields, parked: None })
+        let (resolver, concurrent, fields) = (default_resolver(kind), Vec::new(), BTreeMap::new());
+        Ok(Self { id, name, kind, created, resolver, concurrent, fields, parked: None })
     }
 }

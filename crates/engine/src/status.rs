@@ -1,5 +1,6 @@
 //! What an operator sees of the engine.
 
+use crate::catalog::Collection;
 use crate::engine::Engine;
 use crate::freshness::Seen;
 use crate::time::Time;
@@ -100,7 +101,11 @@ impl Engine {
     /// What an operator sees. Call when the batch is empty, between [`Engine::committed`] and the next `handle_*`.
     #[must_use]
     pub fn status(&self, time: Time) -> Status {
-        let parked = |found: &crate::catalog::Collection| Some((self.state.catalog.path(found), found.parked.clone()?));
+        let parked = |found: &Collection| {
+            // One whose resolver is not known is applied all the same.
+            let reason = found.parked.clone().or_else(|| found.resolver_in(&self.registry).err());
+            Some((self.state.catalog.path(found), reason?))
+        };
         Status {
             origin: self.origin,
             vector: self.state.lineages.compact(&self.state.vector),

@@ -1,6 +1,7 @@
 //! Why a node does not start, or does not stop well.
 
 use crate::config::ConfigError;
+use anabranch::resolvers::NameTaken;
 use anabranch::transport::CredentialError;
 use anabranch::{NetworkError, OpenError};
 use std::net::SocketAddr;
@@ -22,6 +23,9 @@ pub enum ServerError {
         /// Whom the configuration is for.
         configured: String,
     },
+    /// A resolver of one's own has a name that is taken. Nothing was touched.
+    #[error(transparent)]
+    Resolver(#[from] NameTaken),
     /// HTTP elsewhere than on loopback, without leave.
     #[error(
         "HTTP at {0} could be reached from elsewhere, and nobody is asked for credentials yet: listen on loopback, or \

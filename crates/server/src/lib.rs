@@ -1,6 +1,6 @@
 //! One node of an Anabranch cluster: its config file, its HTTP API, its metrics, and how it stops.
 //!
-//! [`run`] is a whole node for a process; [`Node`] is one of several in a process; [`serve_http`] serves a database that
+//! [`run`] is a whole node for a process, [`Serve`] one with resolvers of its own; [`Node`] is one of several in a process; [`serve_http`] serves a database that
 //! somebody else opened.
 
 mod accept;
@@ -22,12 +22,14 @@ mod lag;
 mod metrics;
 mod native;
 mod node;
+mod notices;
 mod path;
 mod problem;
 mod reach;
 mod routes;
 mod run;
 mod serve;
+mod serving;
 
 pub use accept::{HttpServer, serve_http};
 pub use app::HttpConfig;
@@ -35,3 +37,4 @@ pub use config::{Config, ConfigError, Overrides, TlsFiles};
 pub use error::ServerError;
 pub use node::Node;
 pub use run::{run, shutdown_signal};
+pub use serving::Serve;

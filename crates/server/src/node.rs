@@ -4,9 +4,11 @@ use crate::accept::{HttpServer, check_exposure, serve_http};
 use crate::app::HttpConfig;
 use crate::config::Config;
 use crate::error::ServerError;
-use crate::lag;
+use crate::serving::Serve;
+use crate::{lag, notices};
+use anabranch::resolvers::Resolver;
 use anabranch::transport::{Identity, Limits};
-use anabranch::{Database, Network, NetworkConfig};
+use anabranch::{Builder, Database, Network, NetworkConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ pub struct Node {
     database: Database,
     network: Option<Arc<Network>>,
     http: HttpServer,
-    lag: JoinHandle<()>,
+    watches: [JoinHandle<()>; 2],
 }
 
 impl Node {
@@ -30,6 +32,12 @@ impl Node {
     /// # Errors
     /// [`ServerError`]. What can be checked without touching the data is checked first.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
+        Serve::new(config).start().await
+    }
+
+    pub(crate) async fn begin(serve: Serve) -> Result<Self, ServerError> {
+        let Serve { config, resolvers } = serve;
+        let builder = builder(&config, resolvers)?;
         let http = HttpConfig {
             insecure: config.insecure,
             allowed_origins: config.allowed_origins.clone(),
@@ -40,10 +48,11 @@ impl Node {
         let (identity, lag_limit) = (identity(&config)?, config.lag_limit);
         let listened = TcpListener::bind(config.http).await;
         let listener = listened.map_err(|source| ServerError::Listen { addr: config.http.to_string(), source })?;
-        let (database, network) = blocking(move || open(&config, identity)).await??;
+        let (database, network) = blocking(move || open(&config, builder, identity)).await??;
         let server = serve_http(database.clone(), network.clone(), listener, http)?;
         let lag = tokio::spawn(lag::watch(database.clone(), lag_limit));
-        let node = Self { database, network, http: server, lag };
+        let notices = tokio::spawn(notices::watch(database.clone()));
+        let node = Self { database, network, http: server, watches: [lag, notices] };
         node.announce();
         Ok(node)
     }
@@ -88,8 +97,8 @@ impl Node {
     /// Stops: requests under way finish if that is quick, peers are told, what was written is on disk. Takes less than
     /// five seconds, whatever the clients do.
     pub async fn stop(self) {
-        let Self { database, network, http, lag } = self;
-        lag.abort();
+        let Self { database, network, http, watches } = self;
+        watches.iter().for_each(JoinHandle::abort);
         http.stop().await;
         if let Some(network) = network {
             network.stop().await;
@@ -116,7 +125,7 @@ fn identity(config: &Config) -> Result<Option<Arc<Identity>>, ServerError> {
 
 type Opened = (Database, Option<Arc<Network>>);
 
-fn open(config: &Config, identity: Option<Arc<Identity>>) -> Result<Opened, ServerError> {
+fn builder(config: &Config, resolvers: Vec<Arc<dyn Resolver>>) -> Result<Builder, ServerError> {
     let mut builder = Database::builder().names(&config.cluster, &config.region, &config.name);
     if let Some(leader) = &config.leader {
         builder = builder.follower_of(leader);
@@ -124,6 +133,10 @@ fn open(config: &Config, identity: Option<Arc<Identity>>) -> Result<Opened, Serv
     if let Some(skew) = config.max_clock_skew {
         builder = builder.max_clock_skew(skew);
     }
+    resolvers.into_iter().try_fold(builder, |builder, resolver| Ok(builder.resolver(resolver)?))
+}
+
+fn open(config: &Config, builder: Builder, identity: Option<Arc<Identity>>) -> Result<Opened, ServerError> {
     let database = builder.open(&config.data_dir)?;
     let (Some(identity), Some(listen)) = (identity, config.quic) else { return Ok((database, None)) };
     let network = Network::start(&database, NetworkConfig { identity, listen, limits: Limits::default() })?;

@@ -2,21 +2,15 @@
 
 use crate::config::Config;
 use crate::error::ServerError;
-use crate::node::Node;
+use crate::serving::Serve;
 
-/// Runs a node until `shutdown` is done, then stops it, which takes less than five seconds.
+/// Runs a node until `shutdown` is done, then stops it, which takes less than five seconds: [`Serve::run`] without
+/// resolvers of its own.
 ///
 /// # Errors
 /// [`ServerError`] when it does not start, or its store fails.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-    let node = Node::start(config).await?;
-    let failed = tokio::select! {
-        () = shutdown => false,
-        () = node.failed() => true,
-    };
-    tracing::info!("the node stops");
-    node.stop().await;
-    if failed { Err(ServerError::StoreFailed) } else { Ok(()) }
+    Serve::new(config).run(shutdown).await
 }
 
 /// Begins to listen for SIGTERM and SIGINT (ctrl-C), which from now on do not end the process by themselves; what is

@@ -39,14 +39,38 @@ fn body(args: &CreateArgs) -> Value {
     body
 }
 
+/// A collection's line: beside the resolver that counts, those that it was given at the same time.
+fn shown(one: &Value) -> Vec<String> {
+    let mut cells = row(one, &["name", "resolver", "kind"]);
+    let concurrent: Vec<&str> = list(one, "concurrent").iter().filter_map(Value::as_str).collect();
+    if !concurrent.is_empty() {
+        cells[1].push_str(&format!(" (concurrent: {})", concurrent.join(", ")));
+    }
+    cells
+}
+
 fn show(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let answer = Client::new(&args.connection)?.send(Request::get("/v1/collections".to_owned()))?;
     match args.output.output {
         Format::Json => output::json(&answer.body)?,
         Format::Table => {
-            let rows = list(&answer.body, "collections").iter().map(|one| row(one, &["name", "resolver", "kind"]));
+            let rows = list(&answer.body, "collections").iter().map(shown);
             output::table(&["name", "resolver", "kind"], rows.collect())?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+    use serde_json::json;
+
+    #[test]
+    fn resolvers_given_at_the_same_time_are_listed() {
+        let mut one = json!({"name": "c", "resolver": "keep-all", "kind": "register"});
+        assert_eq!(shown(&one), ["c", "keep-all", "register"]);
+        one["concurrent"] = json!(["escalate", "keep-all"]);
+        assert_eq!(shown(&one), ["c", "keep-all (concurrent: escalate, keep-all)", "register"]);
+    }
 }

@@ -51,6 +51,7 @@ fn failure(error: ServerError) -> Failure {
         ServerError::WrongCertificate { .. } => {
             (Exit::Usage, "nothing was touched", "use this node's own certificate, or change [node]")
         }
+        ServerError::Resolver(_) => (Exit::Usage, "nothing was touched", "give the resolver another name"),
         ServerError::Exposed(_) => (Exit::Usage, "nothing was touched", "change [listen] http, or accept the risk"),
         ServerError::Listen { .. } => {
             (Exit::Failed, "the data was not touched", "end what listens there, or choose another address: --http")

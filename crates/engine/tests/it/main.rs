@@ -10,4 +10,5 @@ mod golden;
 mod hostile;
 mod parking;
 mod replica;
+mod resolvers;
 mod supply;

@@ -40,6 +40,9 @@ fn describe(view: &View, collection: &Collection) -> Value {
         "resolver": collection.resolver,
         "kind": collection.kind.to_string(),
     });
+    if !collection.concurrent.is_empty() {
+        body["concurrent"] = json!(collection.concurrent);
+    }
     if !collection.fields.is_empty() {
         body["fields"] = json!(collection.fields);
     }
@@ -69,7 +72,8 @@ pub(crate) async fn put(State(app): State<Arc<App>>, call: Call, body: Body) -> 
         return Err(Problem::new(Code::ResolverMismatch, detail).with("resolver", resolver_of));
     }
     let has = |found: &Collection| fields.iter().all(|(field, named)| found.fields.get(field) == Some(named));
-    let is_so = found.as_ref().is_some_and(|found| found.resolver == resolver && has(found));
+    let is_so =
+        found.as_ref().is_some_and(|found| found.resolver == resolver && found.concurrent.is_empty() && has(found));
     // Whether others have it, too, only a transaction after it can tell.
     if is_so && terms.key.is_none() && terms.only_here() {
         let body = found.map(|found| describe(&view, &found)).unwrap_or_default();

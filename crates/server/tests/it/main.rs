@@ -5,6 +5,7 @@ mod changes;
 mod collections;
 mod connections;
 mod counters;
+mod customs;
 mod followers;
 mod forwarding;
 mod headers;

@@ -4,7 +4,7 @@
 
 use super::{Answer, send};
 use anabranch::transport::{CertificateAuthority, LinkProfile, WanLink};
-use anabranch_server::{Config, Node, Overrides};
+use anabranch_server::{Config, Node, Overrides, Serve};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -67,7 +67,12 @@ impl Cluster {
     }
 
     pub(crate) fn start(&self, config: Config) -> Running<'_> {
-        let node = self.runtime.block_on(Node::start(config)).expect("starts");
+        self.serve(Serve::new(config))
+    }
+
+    /// Starts a node with what it has of its own.
+    pub(crate) fn serve(&self, serve: Serve) -> Running<'_> {
+        let node = self.runtime.block_on(serve.start()).expect("starts");
         Running { addr: node.http_addr(), node: Some(node), cluster: self }
     }
 
