@@ -2,11 +2,12 @@
 
 mod replies;
 
+use crate::builds;
 use crate::node::{Input, Post};
 use crate::queue::Event;
 use crate::random::Random;
 use crate::workload;
-use crate::world::{Checked, START_MS, World};
+use crate::world::{Checked, World};
 use anabranch_causality::{Dot, OperationId, SessionId};
 use anabranch_engine::{Refusal, Write, Written};
 
@@ -39,12 +40,14 @@ pub(crate) struct Request {
     /// What a node said took effect.
     pub(crate) acknowledged: Option<OperationId>,
     reused: bool,
+    /// How many days had passed when it was made.
+    days: u64,
 }
 
 impl Request {
     /// What a client with a session asks: it sees itself to what comes of it.
     pub(crate) fn of_traveller(write: Write) -> Self {
-        Self { write, home: 0, attempts: 0, done: true, acknowledged: None, reused: false }
+        Self { write, home: 0, attempts: 0, done: true, acknowledged: None, reused: false, days: 0 }
     }
 }
 
@@ -82,8 +85,9 @@ pub(crate) fn session_id(wall_ms: u64, random: &mut Random) -> SessionId {
 impl World {
     pub(crate) fn start_clients(&mut self) {
         for session in 0..self.plan.sessions {
+            let wall_ms = self.wall_ms();
             let random = &mut self.clients.random;
-            let id = session_id(START_MS + self.now, random);
+            let id = session_id(wall_ms, random);
             let home = random.below(self.nodes.len());
             self.clients.sessions.push(Session { id, home, counter: 0, last: None });
             let think = self.clients.random.spread(self.plan.think_ms);
@@ -103,11 +107,14 @@ impl World {
             return;
         }
         if self.clients.random.chance(20) {
-            self.clients.sessions[session].id = session_id(START_MS + self.now, &mut self.clients.random);
+            self.clients.sessions[session].id = session_id(self.wall_ms(), &mut self.clients.random);
             self.clients.sessions[session].counter = 0;
         }
         let request = self.clients.requests.len();
         let mut changes = workload::changes(&mut self.clients.random, &self.plan, request);
+        if self.clients.random.chance(self.plan.novel) {
+            changes.push(builds::change(&mut self.clients.random, request));
+        }
         if self.clients.random.chance(self.plan.contexts) {
             let node = self.clients.random.below(self.nodes.len());
             if let Some(engine) = &self.nodes[node].engine {
@@ -118,7 +125,8 @@ impl World {
         let home = self.clients.sessions[session].home;
         let write = Write { changes, key };
         self.clients.sessions[session].last = Some(request);
-        let made = Request { write, home, attempts: 0, done: false, acknowledged: None, reused };
+        let days = self.days;
+        let made = Request { write, home, attempts: 0, done: false, acknowledged: None, reused, days };
         self.clients.requests.push(made);
         self.attempt(request);
     }
@@ -149,6 +157,9 @@ impl World {
         let mut node = request.home;
         if request.attempts > 0 {
             self.coverage.note("attempts again");
+            if request.days < self.days {
+                self.coverage.note("attempts again after days");
+            }
             if random.chance(self.plan.elsewhere) {
                 self.coverage.note("attempts at another leader");
                 node = (node + 1 + random.below(nodes - 1)) % nodes;

@@ -1,6 +1,6 @@
 //! What the simulator knows and no node does: every transaction that ever was on a disk or on the way.
 
-use anabranch_causality::{Dot, OperationId, Transaction};
+use anabranch_causality::{Dot, Hlc, OperationId, Origin, Transaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use std::sync::Arc;
 pub(crate) struct History {
     transactions: BTreeMap<Dot, Known>,
     copies: BTreeMap<OperationId, Vec<Dot>>,
+    stamps: BTreeMap<Hlc, Origin>,
+    /// How many transactions have a stamp that one of another origin had before.
+    pub(crate) equal_stamps: u64,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,8 @@ impl History {
             same_additions(&first.transaction, &transaction)?;
         }
         copies.push(dot);
+        let first = *self.stamps.entry(transaction.hlc).or_insert(dot.origin);
+        self.equal_stamps += u64::from(first != dot.origin);
         let known = Known { transaction: Arc::clone(&transaction), bytes: bytes.to_vec(), excused: false };
         self.transactions.insert(dot, known);
         Ok(transaction)

@@ -8,6 +8,7 @@
 //! Some of the clients have sessions: they hop between leaders and followers and carry their tokens along. What they did and saw
 //! is a history, judged in the end by the checkers in [`histories`], which read those of real processes, too.
 
+mod builds;
 mod checkers;
 mod clients;
 mod coverage;
@@ -33,7 +34,9 @@ pub use lapse::{Bug, Lapse};
 pub use plan::Scenario;
 
 use anabranch_engine::mutant::Planted;
+use std::any::Any;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use world::World;
 
 /// How to run a seed.
@@ -85,16 +88,36 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, scenario, at_ms, what, .. } = self;
         writeln!(f, "seed {seed}, {scenario} scenario, at {at_ms} ms: {what}")?;
-        write!(f, "again: cargo run -p anabranch-sim -- --scenario {scenario} --seed {seed} --trace")
+        write!(f, "again: {}", self.again())
     }
 }
 
-/// Runs one seed.
+impl Violation {
+    /// The command that repeats it, with the code that it was found with.
+    #[must_use]
+    pub fn again(&self) -> String {
+        let Self { seed, scenario, .. } = self;
+        let options = format!("--scenario {scenario} --seed {seed} --trace");
+        format!("cargo run --release -p anabranch-sim -- {options} # at revision {REVISION}")
+    }
+}
+
+/// Which code this is: the commit when it was built from a repository, else the version. A seed repeats a run only with the
+/// code that made it.
+pub const REVISION: &str = env!("ANABRANCH_SIM_REVISION");
+
+/// Runs one seed. A panic of what is tried is a violation, too.
 ///
 /// # Errors
 /// [`Violation`].
 pub fn run(seed: u64, options: Options) -> Result<Report, Violation> {
     let mut world = World::new(seed, options);
-    world.run()?;
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
+    ran.unwrap_or_else(|cause| Err(world.violation(format!("panic: {}", message(cause.as_ref())))))?;
     Ok(Report { trace: world.trace.hash(), coverage: world.coverage })
+}
+
+fn message(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }

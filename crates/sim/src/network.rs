@@ -19,6 +19,8 @@ pub(crate) struct Network {
     arrivals: BTreeMap<(usize, usize), u64>,
     /// How much longer a direction takes.
     slow_ms: BTreeMap<(usize, usize), u64>,
+    /// Until when a direction holds everything back.
+    clogs: BTreeMap<(usize, usize), u64>,
 }
 
 fn pair(a: usize, b: usize) -> (usize, usize) {
@@ -35,6 +37,7 @@ impl Network {
             next_cut: 1,
             arrivals: BTreeMap::new(),
             slow_ms: BTreeMap::new(),
+            clogs: BTreeMap::new(),
         }
     }
 
@@ -54,6 +57,12 @@ impl Network {
     pub(crate) fn mend_all(&mut self) {
         self.cuts.clear();
         self.slow_ms.clear();
+        self.clogs.clear();
+    }
+
+    /// A direction holds everything back until then.
+    pub(crate) fn clog(&mut self, from: usize, to: usize, until: u64) {
+        self.clogs.insert((from, to), until);
     }
 
     /// A direction becomes slow.
@@ -139,7 +148,8 @@ impl World {
         let (low, high) = self.plan.delay_ms;
         let slow = self.network.slow_ms.get(&(from, to)).copied().unwrap_or(0);
         let overtakes = !self.healing && self.network.random.chance(self.plan.reordering);
-        let free = self.now + self.network.random.range(low, high) + slow;
+        let clogged = self.network.clogs.get(&(from, to)).copied().unwrap_or(0);
+        let free = (self.now + self.network.random.range(low, high) + slow).max(clogged);
         let last = self.network.arrivals.entry((from, to)).or_default();
         if overtakes {
             self.coverage.note("frames reordered");

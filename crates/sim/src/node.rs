@@ -1,5 +1,6 @@
 //! One node: the real engine over a disk that can forget, and what the simulator knows of both.
 
+use crate::builds::Build;
 use crate::ledger::Ledger;
 use crate::travellers::Waiting;
 use anabranch_causality::Origin;
@@ -89,6 +90,17 @@ pub(crate) struct Node {
     pub(crate) waiting: Vec<Waiting>,
     /// After starting, be alone for so long.
     pub(crate) alone_ms: u64,
+    /// Its wall clock stands still at this.
+    pub(crate) frozen_ms: Option<u64>,
+    /// Until then each turn takes up to so much longer.
+    pub(crate) slow: (u64, u64),
+    /// Until then its disk is full.
+    pub(crate) full_until: u64,
+    /// How often it crashes again while it recovers.
+    pub(crate) crash_again: u32,
+    /// When it started.
+    pub(crate) started: u64,
+    pub(crate) build: Build,
 }
 
 fn node_name(index: usize) -> String {
@@ -133,6 +145,27 @@ impl Node {
             put_back: 0,
             waiting: Vec::new(),
             alone_ms: 0,
+            frozen_ms: None,
+            slow: (0, 0),
+            full_until: 0,
+            crash_again: 0,
+            started: 0,
+            build: Build::Newest,
+        }
+    }
+
+    /// Nothing is wrong with it any more. That it is down is another matter.
+    pub(crate) fn heal(&mut self) {
+        self.skew_ms = 0;
+        self.frozen_ms = None;
+        self.slow = (0, 0);
+        self.full_until = 0;
+        self.crash_again = 0;
+        self.stop_at = None;
+        if self.store_fault == StoreFault::Armed {
+            // Between turns all is synced: this forgets the fault and nothing else.
+            self.store.crash();
+            self.store_fault = StoreFault::None;
         }
     }
 
@@ -153,6 +186,12 @@ impl Node {
         let (cluster, region, node) =
             (self.config.cluster.clone(), self.config.region.clone(), self.config.node.clone());
         Hello { cluster, region, node, role: self.config.role, origin }.encode()
+    }
+
+    /// Whether a collection is parked here: then its digest is not that of what it has applied.
+    pub(crate) fn has_parked(&self) -> bool {
+        let mut parked = self.engine.iter().flat_map(|engine| engine.catalog().iter());
+        parked.any(|found| found.parked.is_some())
     }
 
     pub(crate) fn is_leader(&self) -> bool {

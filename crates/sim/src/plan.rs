@@ -1,9 +1,11 @@
 //! What a run is like: which faults are on and how often they strike, all drawn from the seed. Most runs have few kinds of
 //! faults, some have many: a fault that is everywhere hides what the others would find.
 
+use crate::builds::Build;
 use crate::node::Post;
 use crate::random::Random;
 use crate::travellers::TravelPlan;
+use std::collections::BTreeMap;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,16 @@ pub(crate) struct Plan {
     pub(crate) tick_ms: u64,
     pub(crate) window_bytes: usize,
     pub(crate) buffer_bytes: usize,
+    /// When each node starts for the first time, with an empty disk; those that are not named are there from the beginning.
+    pub(crate) joins: BTreeMap<usize, u64>,
+    /// How often a node that crashed crashes again while it recovers.
+    pub(crate) crash_again: u64,
+    /// Nodes with an older build, and which: see [`crate::builds`].
+    pub(crate) builds: BTreeMap<usize, Build>,
+    /// How often a request has something that older builds do not know.
+    pub(crate) novel: u64,
+    /// How many days pass while one node is away.
+    pub(crate) days: u64,
     pub(crate) travel: TravelPlan,
 }
 
@@ -81,12 +93,26 @@ pub(crate) enum Fault {
     RollBack,
     /// The store refuses or fails.
     Store,
-    /// A clock jumps.
+    /// A clock jumps, or stands still.
     Clock,
+    /// The nodes fall apart into two groups.
+    Halves,
+    /// Each node hears its two neighbours only: every node has its own majority.
+    Ring,
+    /// A link comes and goes.
+    Flap,
+    /// A direction holds everything back for a while.
+    Clog,
+    /// A replica is gone for long, and comes back.
+    Away,
+    /// A node takes long for everything.
+    Slow,
+    /// A disk is full for a while.
+    Full,
 }
 
 impl Fault {
-    const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Drop,
         Self::CutPair,
         Self::CutOneWay,
@@ -95,6 +121,13 @@ impl Fault {
         Self::RollBack,
         Self::Store,
         Self::Clock,
+        Self::Halves,
+        Self::Ring,
+        Self::Flap,
+        Self::Clog,
+        Self::Away,
+        Self::Slow,
+        Self::Full,
     ];
 }
 
@@ -103,11 +136,18 @@ impl Plan {
     pub(crate) fn draw(scenario: Scenario, seed: u64) -> Self {
         let mut random = Random::stream(seed, "plan");
         let mut plan = Self::calm(&mut random, TravelPlan::draw(&mut Random::stream(seed, "travel plan")));
+        let mut members = Random::stream(seed, "members");
+        if scenario != Scenario::Relay {
+            plan.leaders = members.pick(&[2, 3, 3, 3, 4, 5]);
+        }
         plan.add_followers(&mut Random::stream(seed, "followers"));
         match scenario {
             Scenario::Healthy => plan.relieve(),
             Scenario::Relay => plan.active_ms = 8_000,
-            Scenario::Swarm => plan.add_faults(&mut random),
+            Scenario::Swarm => {
+                plan.add_faults(&mut random);
+                plan.add_changes(&mut members);
+            }
         }
         plan
     }
@@ -155,6 +195,11 @@ impl Plan {
             tick_ms: random.pick(&[100, 250]),
             window_bytes: 4 << 20,
             buffer_bytes: 16 << 20,
+            joins: BTreeMap::new(),
+            crash_again: 0,
+            builds: BTreeMap::new(),
+            novel: 0,
+            days: 0,
             travel,
         }
     }
@@ -171,10 +216,15 @@ impl Plan {
         self.turn_inputs == 1 && self.turn_ms > 2
     }
 
+    /// Whether messages may take so long, on the way or before a busy node, that a sound clock looks slow.
+    pub(crate) fn is_slow(&self) -> bool {
+        let delaying = [Fault::Clog, Fault::Slow].iter().any(|fault| self.faults.contains(fault));
+        delaying || self.reordering > 0 || self.slow_link > 0 || self.days > 0 || self.is_overloaded()
+    }
+
     /// How long two messages, one after the other, may be under way together, if that can be told.
     pub(crate) fn longest_under_way(&self) -> Option<u64> {
-        let calm = self.slow_link == 0 && self.reordering == 0 && !self.is_overloaded();
-        calm.then_some(2 * (self.delay_ms.1 + 10 * self.turn_ms))
+        (!self.is_slow()).then_some(2 * (self.delay_ms.1 + 10 * self.turn_ms))
     }
 
     fn add_followers(&mut self, random: &mut Random) {
@@ -201,8 +251,8 @@ impl Plan {
             let rate = random.pick(rates);
             if random.chance(per_mille) { rate } else { 0 }
         };
-        self.loss = sometimes(350, &[2, 20, 150]);
-        self.duplication = sometimes(350, &[10, 100, 400]);
+        self.loss = sometimes(350, &[2, 20, 150, 300]);
+        self.duplication = sometimes(350, &[10, 100, 500]);
         self.reordering = sometimes(350, &[30, 300, 1000]);
         self.slow_link = sometimes(300, &[300, 800]);
         self.lose_requests = sometimes(500, &[20, 150]);
@@ -214,11 +264,30 @@ impl Plan {
         self.late_dial = sometimes(250, &[1000]);
         self.attempts = random.range(2, 6) as u32;
         self.fault_ms = random.pick(&[300, 800, 2_000, 5_000]);
-        let share = random.pick(&[150, 400, 700]);
+        let share = random.pick(&[100, 250, 600]);
         self.faults = Fault::ALL.into_iter().filter(|_| random.chance(share)).collect();
         self.clocks = self.faults.contains(&Fault::Clock);
         self.window_bytes = random.pick(&[1, 600, 4 << 10, 4 << 20]);
         self.buffer_bytes = random.pick(&[0, 300, 2_000, 16 << 20, 16 << 20]);
+    }
+
+    /// Members that come later, are of an older build, or are away for days.
+    fn add_changes(&mut self, random: &mut Random) {
+        let nodes = self.leaders + self.followers.len();
+        if random.chance(300) {
+            let when = |node| (node, random.range(500, self.active_ms * 3 / 4));
+            self.joins = (1..nodes).map(when).collect();
+            self.joins.retain(|_, _| random.chance(400));
+        }
+        self.crash_again = random.pick(&[0, 0, 300, 1000]);
+        if random.chance(250) {
+            self.novel = random.pick(&[100, 400]);
+            self.builds = (0..nodes).map(|node| (node, random.pick(&Build::OLDER))).collect();
+            self.builds.retain(|_, _| random.chance(400));
+        }
+        if random.chance(120) {
+            self.days = random.pick(&[3, 12, 60]);
+        }
     }
 }
 

@@ -19,6 +19,12 @@ pub(crate) enum Event {
     Dial { a: usize, b: usize },
     /// Something breaks.
     Fault,
+    /// A link comes or goes again, so many times more; `cut`: what is to heal first.
+    Flap { a: usize, b: usize, period: u64, left: u32, cut: Option<u64> },
+    /// So many days pass, in which nothing happens.
+    Leap { days: u64 },
+    /// A node gets the newest build.
+    Upgrade { node: usize },
     /// A node that was to crash at some point of its work, and did not come there, crashes now.
     CrashAnyway { node: usize, life: u64 },
     /// A node starts.

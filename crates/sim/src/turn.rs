@@ -5,6 +5,7 @@ use crate::node::{Input, Point, StoreFault};
 use crate::queue::Event;
 use crate::world::{Checked, World};
 use anabranch_engine::record::Record;
+use anabranch_engine::store::StoreErrorKind;
 use anabranch_engine::{Alarm, Output};
 use anabranch_protocol::{Hello, Message};
 
@@ -20,7 +21,9 @@ impl World {
     fn turn_soon(&mut self, node: usize) {
         if !self.nodes[node].turn_due {
             self.nodes[node].turn_due = true;
-            let wait = self.work.range(0, self.plan.turn_ms);
+            let (until, slow_ms) = self.nodes[node].slow;
+            let slow_ms = if self.now < until { slow_ms } else { 0 };
+            let wait = self.work.range(0, self.plan.turn_ms + slow_ms);
             let life = self.nodes[node].life;
             self.queue.at(self.now + wait, Event::Turn { node, life });
         }
@@ -78,11 +81,19 @@ impl World {
                 self.stop(node, "crashes before writing");
                 return Ok(false);
             }
+            let full = self.now < found.full_until;
+            if full {
+                found.store.fail_next_commit(StoreErrorKind::Full);
+            }
             if let Err(error) = found.store.write(engine.batch()) {
-                if found.store_fault == StoreFault::None {
+                if found.store_fault == StoreFault::None && !full {
                     return Err(self.violation(format!("node {node} could not write: {error}")));
                 }
-                self.stop(node, "crashes because the store failed");
+                let full = error.kind == StoreErrorKind::Full;
+                self.stop(
+                    node,
+                    if full { "opens anew because its disk is full" } else { "crashes because a sync failed" },
+                );
                 return Ok(false);
             }
             if found.stop_at == Some(Point::Written) {
@@ -105,6 +116,7 @@ impl World {
         }
         self.nodes[node].watched = 0;
         self.compare_digests(node)?;
+        self.count_parked(node);
         self.look_again(node)?;
         Ok(true)
     }
@@ -232,9 +244,12 @@ impl World {
         if found.compared == found.durable {
             return Ok(());
         }
-        let digest = engine.status(time).digest;
-        let checked = self.digests.check(&format!("{} at {} ms", found.name, self.now), &found.durable_vector, digest);
-        checked.map_err(|what| self.violation(what))?;
+        if !found.has_parked() {
+            let digest = engine.status(time).digest;
+            let who = format!("{} at {} ms", found.name, self.now);
+            let checked = self.digests.check(&who, &found.durable_vector, digest);
+            checked.map_err(|what| self.violation(what))?;
+        }
         self.nodes[node].compared = self.nodes[node].durable;
         Ok(())
     }
@@ -268,15 +283,12 @@ impl World {
     fn hear_alarm(&mut self, node: usize, alarm: &Alarm) -> Checked {
         match alarm {
             Alarm::StampAhead { .. } if self.plan.clocks => self.coverage.note("stamps ahead"),
-            Alarm::ClockSkew { .. } if self.plan.clocks || self.is_slow() => self.coverage.note("clock skews heard"),
+            Alarm::ClockSkew { .. } if self.plan.clocks || self.plan.is_slow() => {
+                self.coverage.note("clock skews heard")
+            }
             other => return Err(self.violation(format!("node {node} raises an alarm: {other}"))),
         }
         Ok(())
-    }
-
-    /// Whether messages may take so long, on the way or before a busy node, that a sound clock looks slow.
-    pub(crate) fn is_slow(&self) -> bool {
-        self.plan.reordering > 0 || self.plan.slow_link > 0 || self.plan.is_overloaded()
     }
 
     fn send_message(&mut self, node: usize, peer: &str, message: &Message) -> Checked {

@@ -1,5 +1,6 @@
 //! The world: nodes, network, clients, and the loop through virtual time.
 
+use crate::builds::Build;
 use crate::checkers::digest::Digests;
 use crate::clients::Clients;
 use crate::coverage::Coverage;
@@ -21,6 +22,9 @@ use std::sync::Arc;
 /// The wall clock when a run begins.
 pub(crate) const START_MS: u64 = 1_750_000_000_000;
 
+/// A day, in milliseconds.
+pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
+
 /// What a step comes to, when nothing is wrong: nothing.
 pub(crate) type Checked = Result<(), Violation>;
 
@@ -30,6 +34,8 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) plan: Plan,
     pub(crate) now: u64,
+    /// How many days passed in which nothing happened: clocks know of them, the queue of events does not.
+    pub(crate) days: u64,
     pub(crate) queue: Queue,
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
@@ -56,12 +62,16 @@ impl World {
     /// The world of a seed, before anything happens.
     pub(crate) fn new(seed: u64, options: Options) -> Self {
         let plan = Plan::draw(options.scenario, seed);
-        let node = |(index, post)| Node::new(index, post, plan.window_bytes, plan.buffer_bytes);
+        let node = |(index, post)| {
+            let build = plan.builds.get(&index).copied().unwrap_or(Build::Newest);
+            Node { build, ..Node::new(index, post, plan.window_bytes, plan.buffer_bytes) }
+        };
         Self {
             seed,
             options,
             now: 0,
             queue: Queue::default(),
+            days: 0,
             nodes: plan.posts().enumerate().map(node).collect(),
             network: Network::new(Random::stream(seed, "network")),
             clients: Clients::new(Random::stream(seed, "clients")),
@@ -69,7 +79,7 @@ impl World {
             history: History::default(),
             digests: Digests::default(),
             written: Vec::new(),
-            registry: Arc::new(Registry::builtin()),
+            registry: Build::Newest.registry(),
             trace: Trace::new(options.keep_text),
             coverage: Coverage::default(),
             work: Random::stream(seed, "work"),
@@ -88,15 +98,24 @@ impl World {
 
     /// What time it is at a node.
     pub(crate) fn time(&self, node: usize) -> Time {
-        let wall_ms = (START_MS + self.now).saturating_add_signed(self.nodes[node].skew_ms);
-        Time { wall_ms, mono_ms: self.now + 1_000 * node as u64 }
+        let found = &self.nodes[node];
+        let wall_ms = found.frozen_ms.unwrap_or(self.wall_ms()).saturating_add_signed(found.skew_ms);
+        Time { wall_ms, mono_ms: self.now + self.days * DAY_MS + 1_000 * node as u64 }
+    }
+
+    /// What time it is.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        START_MS + self.now + self.days * DAY_MS
     }
 
     /// Lets everything begin.
     pub(crate) fn begin(&mut self) -> Checked {
         self.trace.line(0, || format!("{:?}", self.plan));
         for node in 0..self.nodes.len() {
-            self.start(node)?;
+            match self.plan.joins.get(&node) {
+                Some(when) => self.queue.at(*when, Event::Start { node }),
+                None => self.start(node)?,
+            }
         }
         for a in 0..self.nodes.len() {
             for b in a + 1..self.nodes.len() {
@@ -116,6 +135,8 @@ impl World {
         }
         self.start_clients();
         self.start_travellers();
+        self.plan_upgrades();
+        self.plan_days();
         if !self.plan.faults.is_empty() {
             let first = self.faults.spread(self.plan.fault_ms);
             self.queue.at(first, Event::Fault);
@@ -157,6 +178,9 @@ impl World {
             Event::Lost { node, peer, connection } => self.bring(node, Input::Lost { peer, connection }),
             Event::Dial { a, b } => self.dial(a, b),
             Event::Fault => self.fault()?,
+            Event::Flap { a, b, period, left, cut } => self.flap((a, b), period, left, cut),
+            Event::Leap { days } => self.leap(days),
+            Event::Upgrade { node } => self.upgrade(node),
             Event::Start { node } => self.start(node)?,
             Event::Mend { cut } => self.network.mend(cut),
             Event::Step { session } => self.step(session),
@@ -185,7 +209,11 @@ impl World {
         let loaded = Ledger::load(&self.nodes[node].store, &mut self.history);
         let ledger = loaded.map_err(|what| self.violation(format!("node {node} at its start: {what}")))?;
         if rolled_back {
-            self.coverage.note(if ledger.len() < durable { "disks rolled back" } else { "disks rolled back to now" });
+            self.coverage.note(match ledger.len() {
+                0 if durable > 0 => "disks wiped",
+                now if now < durable => "disks rolled back",
+                _ => "disks rolled back to now",
+            });
         } else if ledger.len() < durable || !before.starts_with(&ledger.dots) {
             let what = format!("node {node} had {durable} transactions on disk, and starts with {}", ledger.len());
             return Err(self.violation(what));
@@ -208,7 +236,10 @@ impl World {
     fn open(&mut self, node: usize) -> Checked {
         let origin = Origin(self.work.bits());
         let found = &mut self.nodes[node];
-        let registry = Arc::clone(&self.registry);
+        let registry = match found.build {
+            Build::Newest => Arc::clone(&self.registry),
+            older => older.registry(),
+        };
         let opened = Engine::open(found.config.clone(), registry, &found.store, origin, self.options.planted);
         match opened {
             Ok(engine) => found.engine = Some(engine),
@@ -216,7 +247,11 @@ impl World {
         }
         self.expect_peers(node);
         let found = &mut self.nodes[node];
+        if found.life == 0 && self.now > 0 {
+            self.coverage.note("members that join late");
+        }
         found.life += 1;
+        found.started = self.now;
         found.watched = 0;
         let life = found.life;
         let label = found.label();
@@ -224,6 +259,7 @@ impl World {
         self.coverage.note("starts");
         self.trace.line(self.now, || format!("{node} starts as {origin}"));
         self.queue.at(self.now, Event::Tick { node, life });
+        self.crash_again(node);
         self.check_opened(node)
     }
 

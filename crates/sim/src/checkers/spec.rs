@@ -66,6 +66,19 @@ impl State {
         Ok(())
     }
 
+    /// Without the rows of what is parked: those wait in the log.
+    pub(crate) fn unparked(&self, catalog: &Catalog) -> Self {
+        let parked = catalog.iter().filter(|found| found.parked.is_some());
+        let parked: BTreeSet<(String, u8)> = parked.map(|found| (found.name.clone(), found.kind.0)).collect();
+        let mut state = self.clone();
+        if !parked.is_empty() {
+            let stands = |place: &Place| !parked.contains(&(place.0.clone(), place.1));
+            state.rows.retain(|(place, _), _| stands(place));
+            state.sums.retain(|place, _| stands(place));
+        }
+        state
+    }
+
     /// What a store holds.
     pub(crate) fn stored(catalog: &Catalog, store: &dyn Read) -> Result<Self, String> {
         let mut state = Self::default();

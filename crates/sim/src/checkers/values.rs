@@ -2,6 +2,7 @@
 //! answers.
 
 use super::spec::{Place, State};
+use crate::builds;
 use anabranch_causality::{Actor, Hlc, Kind, Reader, Tag};
 use anabranch_engine::store::Read;
 use anabranch_engine::{Catalog, query};
@@ -62,7 +63,7 @@ fn value(right: &State, place: (&str, u8, &str), resolver: &str) -> Result<Optio
     let (name, kind, key) = place;
     let value = match resolver {
         "lww" => lww(&rows),
-        "keep-all" => keep_all(&rows),
+        "keep-all" | builds::NAME => keep_all(&rows),
         "or-set" => members(&rows)?,
         "cart" => items(&rows)?,
         "g-counter" | "pn-counter" => {

@@ -1,5 +1,6 @@
 //! What nodes may answer to requests.
 
+use crate::builds::Build;
 use crate::world::{Checked, World};
 use anabranch_causality::{Actor, OperationId};
 use anabranch_engine::{Refusal, Written};
@@ -28,11 +29,13 @@ impl World {
             other if follows => {
                 return Err(self.violation(format!("follower {node} answered request {number} with {other}")));
             }
-            Refusal::NotWritable { reason: "clock", .. } if self.plan.clocks || self.is_slow() => "refused: clock",
+            Refusal::NotWritable { reason: "clock", .. } if self.plan.clocks || self.plan.is_slow() => "refused: clock",
             Refusal::ResolverMismatch { .. } if self.plan.mixed > 0 => "refused: other kind",
-            Refusal::SessionExpired if self.plan.clocks => "refused: session expired",
+            Refusal::SessionExpired if self.plan.clocks || self.plan.days > 0 => "refused: session expired",
             Refusal::BadIdempotencyKey(_) if self.plan.clocks || self.plan.skip_counters > 0 => "refused: bad key",
             Refusal::IdempotencyKeyReused if self.plan.reuse_counters > 0 => "refused: counter reused",
+            Refusal::NoSuchResolver(_) if self.nodes[node].build == Build::WithoutKind => "refused: unknown kind",
+            Refusal::Parked { .. } if self.nodes[node].build < Build::Newest => "refused: parked",
             Refusal::Rejected { .. } => "refused: rejected",
             other => return Err(self.violation(format!("request {number} was refused: {other}"))),
         };

@@ -8,7 +8,7 @@ use crate::lapse::Bug;
 use crate::node::{Input, Post};
 use crate::queue::Event;
 use crate::world::{Checked, World};
-use anabranch_causality::{Kind, Token};
+use anabranch_causality::{Dot, Kind, Token};
 use anabranch_engine::{Refusal, Written, query};
 use anabranch_session::Failure;
 use serde_json::Value;
@@ -83,6 +83,11 @@ impl World {
             return self.serve(node, ask);
         }
         self.coverage.note(if writes { "writes wait for a token" } else { "reads wait for a token" });
+        let named = asked.token.iter().flat_map(|(shard, vector)| vector.iter().map(move |(o, seq)| (shard, o, seq)));
+        let mut named = named.map(|(shard, origin, seq)| Dot { shard, origin, seq });
+        if named.any(|dot| self.history.is_excused(dot)) {
+            self.coverage.note("tokens that name what is lost");
+        }
         let until = self.now + asked.wait_ms;
         self.nodes[node].waiting.push(Waiting { ask });
         let life = self.nodes[node].life;

@@ -2,7 +2,7 @@
 
 use crate::node::CLUSTER;
 use crate::random::Random;
-use crate::world::{START_MS, World};
+use crate::world::World;
 use anabranch_causality::Token;
 use anabranch_session::{Fleet, Guarantees, Role, SessionState, Standing};
 
@@ -11,8 +11,9 @@ const HABIT: usize = 20;
 
 impl World {
     pub(super) fn fresh_session(&mut self) -> SessionState {
+        let wall_ms = self.wall_ms();
         let random = &mut self.travellers.random;
-        let id = crate::clients::session_id(START_MS + self.now, random);
+        let id = crate::clients::session_id(wall_ms, random);
         let guarantees = match random.below(8) {
             0..=3 => Guarantees::ALL,
             4 | 5 => Guarantees::NONE,
@@ -63,6 +64,9 @@ impl World {
     pub(super) fn carry_on(&mut self, traveller: usize) {
         let session = &mut self.travellers.list[traveller].session;
         self.coverage.note("sessions saved and restored");
+        if SessionState::restore(&session.save(CLUSTER), "elsewhere").is_ok() {
+            self.travellers.record.complain(format!("{session:?} is taken by another cluster"));
+        }
         match SessionState::restore(&session.save(CLUSTER), CLUSTER) {
             Ok(restored) => *session = restored,
             Err(error) => self.travellers.record.complain(format!("{session:?} does not come back: {error}")),
