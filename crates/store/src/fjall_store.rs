@@ -10,7 +10,7 @@ use fjall::{
     CompressionType, Database, Iter, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable, Snapshot,
 };
 
-use crate::directory::DataDir;
+use crate::directory::{DataDir, sync_dir};
 use crate::options::Options;
 use crate::room::Room;
 use crate::{journal, limits};
@@ -74,10 +74,13 @@ impl FjallStore {
             // Created aside: a crash in the middle must not leave something that opens as an empty store, or not at all.
             let new = directory.store_new()?;
             open(&new, options).map_err(|error| failed("create the store", error))?;
+            sync_names(&new)?;
             directory.publish_store()?;
         }
         let (database, [meta, rows, actors, index, conflicts, log]) =
             open(&path, options).map_err(|error| failed(&format!("open {}", path.display()), error))?;
+        // Opening creates the keyspaces that an older version did not have.
+        sync_names(&path)?;
         let room = Room::new(path, options.min_free_bytes);
         let inner = Arc::new(Inner { database, meta, rows, actors, index, conflicts, log, directory });
         Ok(Self {
@@ -147,6 +150,13 @@ impl Inner {
             Space::Conflicts => &self.conflicts,
         }
     }
+}
+
+/// Makes the names of journals and keyspaces durable. fjall syncs what is in a new keyspace's directory but not the
+/// directory above: after a power loss the keyspace would be gone, and be created anew, empty.
+fn sync_names(store: &Path) -> Result<(), StoreError> {
+    sync_dir(&store.join("keyspaces"))?;
+    sync_dir(store)
 }
 
 /// Opens a database and its keyspaces, creating what is missing. The names are part of the disk format.
