@@ -25,7 +25,10 @@ pub(crate) fn record(
     resolution: &Resolution,
     options: &[Choice],
 ) -> Operation {
-    let options: Vec<Value> = options.iter().take(MOST_OPTIONS).map(option).collect();
+    // In the order of their names: their ages can change with a second copy of an operation.
+    let mut options: Vec<&Choice> = options.iter().collect();
+    options.sort_by_key(|option| &option.id);
+    let options: Vec<Value> = options.into_iter().take(MOST_OPTIONS).map(option).collect();
     let mut record = json!({ "collection": collection, "kind": kind.to_string(), "key": key, "options": options });
     match &resolution.keep {
         Keep::Options(names) => record["keep"] = names.clone().into(),

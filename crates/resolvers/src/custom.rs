@@ -24,7 +24,8 @@ pub struct Surviving {
 pub enum Merged {
     /// One value.
     Value(Value),
-    /// No function can tell: a person must. Until then, what `lww` would show.
+    /// No function can tell: a person must. Until then, what `lww` would show. Of a single version there is nothing to decide: it
+    /// is shown, and stands in no conflict.
     Escalate,
 }
 
@@ -75,10 +76,12 @@ impl Custom {
 
     /// The conflict that the function leaves to a person.
     fn standing(&self, rows: &dyn Rows) -> Result<Option<Conflict>, ReadFailed> {
-        match self.merged(rows)? {
-            Some((_, Merged::Escalate)) => register::conflict(rows),
-            _ => Ok(None),
-        }
+        if self.is_for_a_person(rows)? { register::conflict(rows) } else { Ok(None) }
+    }
+
+    fn is_for_a_person(&self, rows: &dyn Rows) -> Result<bool, ReadFailed> {
+        let merged = self.merged(rows)?;
+        Ok(merged.is_some_and(|(versions, merged)| merged == Merged::Escalate && versions.len() > 1))
     }
 }
 
@@ -95,8 +98,7 @@ impl Resolver for Custom {
         register::check_limits(operation)?;
         match operation {
             Operation::Put(value) => {
-                let merged = self.merged(prepare.rows())?;
-                let in_conflict = matches!(merged, Some((_, Merged::Escalate)));
+                let in_conflict = self.is_for_a_person(prepare.rows())?;
                 register::put_beside(value, in_conflict, prepare)
             }
             Operation::Resolve(resolution) => register::resolve(resolution, self.standing(prepare.rows())?, prepare),
@@ -115,7 +117,10 @@ impl Resolver for Custom {
             Merged::Value(value) => (value, 0, "what the collection's own function makes of the surviving versions"),
             Merged::Escalate => {
                 let winner = register::winner(rows, usize::MAX)?.and_then(|(_, value)| value).ok_or(ReadFailed)?;
-                (winner, 1, "provisional: the collection's own function leaves it to a person")
+                match versions.len() {
+                    1 => (winner, 0, "the only version"),
+                    _ => (winner, 1, "provisional: the collection's own function leaves it to a person"),
+                }
             }
         };
         let truncated = json::length(&value, most_bytes).is_none();

@@ -26,6 +26,7 @@ mod checks;
 mod naive;
 mod random;
 mod replica;
+mod resolutions;
 mod run;
 mod script;
 mod shrink;
@@ -34,6 +35,7 @@ mod story;
 pub use naive::{Changes, Naive, NaiveRow};
 pub use random::Random;
 pub use replica::{AllRows, Applied, Replica};
+pub use resolutions::resolution;
 
 use crate::operation::Operation;
 use crate::resolver::Resolver;
@@ -81,6 +83,8 @@ pub struct Report {
     pub late: u64,
     /// Requests with a context.
     pub contexts: u64,
+    /// Resolutions of conflicts that took effect, retries among them.
+    pub resolutions: u64,
     /// Transactions that were delivered to a replica that had them.
     pub duplicates: u64,
     /// States whose value was compared with the specification.
@@ -112,6 +116,8 @@ pub enum Law {
     KeyExists,
     /// A register lists all its versions, each once.
     VersionsAreListed,
+    /// Conflicts have ids of their own, and options with names; a value counts conflicts exactly when some stand.
+    ConflictsAreNamed,
     /// The value is left out exactly when its JSON is longer than the limit.
     LimitIsKept,
     /// The value is what the specification says.
@@ -132,6 +138,7 @@ impl fmt::Display for Law {
             Self::ValueIsPure => "the value depends on the surviving rows alone, not on the order of visiting them",
             Self::KeyExists => "there is a value exactly when a row or a sum is there",
             Self::VersionsAreListed => "a register lists all its versions, each once",
+            Self::ConflictsAreNamed => "conflicts and their options have names, and a value says when some stand",
             Self::LimitIsKept => "the value is left out exactly when it is longer than the limit",
             Self::ValueIsSpecified => "the value is what the specification says",
         })
@@ -191,6 +198,7 @@ impl Report {
         self.retries += more.retries;
         self.late += more.late;
         self.contexts += more.contexts;
+        self.resolutions += more.resolutions;
         self.duplicates += more.duplicates;
         self.states += more.states;
     }

@@ -4,6 +4,7 @@
 //! `value` is a pure function from the surviving rows to what people read. How effects are applied is the same for all:
 //! rows superseded go, rows added come once per operation id, sums are folded once per operation id.
 
+pub mod calendar;
 pub mod cart;
 pub mod conflict;
 pub mod counter;
@@ -23,6 +24,7 @@ pub mod registry;
 pub mod resolver;
 pub mod write;
 
+pub use calendar::Calendar;
 pub use cart::Cart;
 pub use conflict::{Choice, Conflict, ConflictId, Decided, Indexed};
 pub use counter::{GCounter, PnCounter};

@@ -13,6 +13,7 @@ mod member;
 mod resolution;
 mod text;
 
+pub(crate) use booking::is_booking_id;
 pub use booking::{Booking, MAX_BOOKING_BYTES, MAX_TITLE_BYTES, Span};
 pub use member::Member;
 pub use resolution::{Keep, MAX_KEPT, MAX_NOTE_BYTES, MAX_OPTION_BYTES, MAX_PERSON_BYTES, Resolution};

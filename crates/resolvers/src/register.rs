@@ -187,13 +187,16 @@ pub(crate) fn meant(wanted: ConflictId, standing: Option<Conflict>) -> Result<Co
     }
 }
 
-/// The options of those names, each once, in their own order: what is kept depends on the set of names alone.
+/// The options of those names, each once, in the order of their names: what is kept depends on the set of names alone. Not in the
+/// order of their ages, which a second copy of an operation can change.
 fn chosen<'a>(options: &'a [Choice], names: &[String]) -> Result<Vec<&'a Choice>, Rejection> {
     if let Some(unknown) = names.iter().find(|name| options.iter().all(|option| option.id != **name)) {
         let known: Vec<&str> = options.iter().map(|option| option.id.as_str()).collect();
         return Err(Rejection::Rejected(format!("there is no option {unknown:?}; there are {}", known.join(", "))));
     }
-    Ok(options.iter().filter(|option| names.contains(&option.id)).collect())
+    let mut chosen: Vec<&Choice> = options.iter().filter(|option| names.contains(&option.id)).collect();
+    chosen.sort_by_key(|option| &option.id);
+    Ok(chosen)
 }
 
 /// What the request saw goes: the versions of its context that are here, or without a context all that are here.

@@ -1,7 +1,7 @@
 //! Which resolvers there are, by name and by kind.
 
 use crate::resolver::Resolver;
-use crate::{Cart, Escalate, GCounter, KeepAll, Lww, Map, OrSet, PnCounter};
+use crate::{Calendar, Cart, Escalate, GCounter, KeepAll, Lww, Map, OrSet, PnCounter};
 use anabranch_causality::Kind;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +30,7 @@ impl Registry {
     #[must_use]
     pub fn builtin() -> Self {
         let mut registry = Self::new();
-        let builtins: [Arc<dyn Resolver>; 8] = [
+        let builtins: [Arc<dyn Resolver>; 9] = [
             Arc::new(Lww),
             Arc::new(KeepAll),
             Arc::new(Escalate),
@@ -39,6 +39,7 @@ impl Registry {
             Arc::new(OrSet),
             Arc::new(Map::new()),
             Arc::new(Cart),
+            Arc::new(Calendar),
         ];
         for resolver in builtins {
             registry.insert(resolver);
@@ -102,6 +103,7 @@ mod tests {
         assert_eq!(default(Kind::OR_SET), Some("or-set"));
         assert_eq!(default(Kind::MAP), Some("map"));
         assert_eq!(default(Kind::CART), Some("cart"));
+        assert_eq!(default(Kind::CALENDAR), Some("calendar"));
         assert_eq!(default(Kind(200)), None);
     }
 
@@ -109,7 +111,10 @@ mod tests {
     fn names_are_found_and_taken_once() {
         let mut registry = Registry::builtin();
         let names: Vec<_> = registry.names().collect();
-        assert_eq!(names, ["cart", "escalate", "g-counter", "keep-all", "lww", "map", "or-set", "pn-counter"]);
+        assert_eq!(
+            names,
+            ["calendar", "cart", "escalate", "g-counter", "keep-all", "lww", "map", "or-set", "pn-counter"]
+        );
         assert_eq!(registry.by_name("keep-all").map(|resolver| resolver.kind()), Some(Kind::REGISTER));
         assert!(registry.by_name("nope").is_none());
         let refused = registry.register(Arc::new(KeepAll)).expect_err("taken");

@@ -288,6 +288,12 @@ impl<'a> Prepare<'a> {
         [self.scope, subkey].concat()
     }
 
+    /// Where in the request the next row will be: a function of the request alone, for what is added is.
+    #[must_use]
+    pub fn position(&self) -> u32 {
+        *self.next_position
+    }
+
     /// Adds a row. What is added must be a function of the operation and its id alone.
     pub fn add(&mut self, subkey: impl Into<Vec<u8>>, payload: impl Into<Vec<u8>>) -> Tag {
         let position = *self.next_position;

@@ -2,11 +2,12 @@
 
 use super::replica::Backwards;
 use super::{Failure, Law, Naive, Replica, Spec, story};
+use crate::conflict::{Conflict, ConflictId};
 use crate::resolver::{Outcome, Resolver, Rows};
 use anabranch_causality::transaction::{MAX_ADDS, MAX_PAYLOAD, MAX_SUBKEY, MAX_TAGS};
 use anabranch_causality::{Effect, Hlc, Kind, OperationId, Tag};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sums by subkey.
 type Sums = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -128,6 +129,7 @@ impl Laws<'_> {
             let what = format!("{name} shows {} with {rows} rows and {sums} sums", shown(outcome.as_ref()));
             return broken(Law::KeyExists, what);
         }
+        self.conflicts_of(name, replica, outcome.as_ref())?;
         if let Some(outcome) = &outcome {
             self.versions(name, replica, outcome)?;
             self.limit(name, replica, outcome)?;
@@ -171,6 +173,36 @@ impl Laws<'_> {
                 broken(Law::LimitIsKept, what)
             }
         }
+    }
+
+    /// What stands in conflict depends on the rows alone, and can be named.
+    fn conflicts_of(&self, name: &str, replica: &Replica, outcome: Option<&Outcome>) -> Result<(), Failure> {
+        let standing = self.conflicts(replica)?;
+        if standing != self.conflicts(&Backwards(replica))? {
+            let what = format!("{name} has other conflicts when each subkey's rows are visited backwards");
+            return broken(Law::ValueIsPure, what);
+        }
+        let ids: BTreeSet<ConflictId> = standing.iter().map(|conflict| conflict.id).collect();
+        let has_names = |conflict: &Conflict| {
+            let names: BTreeSet<&str> = conflict.options.iter().map(|option| option.id.as_str()).collect();
+            names.len() == conflict.options.len() && !names.is_empty()
+        };
+        if ids.len() != standing.len() || !standing.iter().all(has_names) {
+            return broken(
+                Law::ConflictsAreNamed,
+                format!("{name} has conflicts or options that share a name, or none"),
+            );
+        }
+        let counted = outcome.map_or(0, |outcome| outcome.conflicts);
+        if (counted == 0) != standing.is_empty() {
+            let what = format!("{name} counts {counted} versions in conflict, and {} conflicts stand", standing.len());
+            return broken(Law::ConflictsAreNamed, what);
+        }
+        Ok(())
+    }
+
+    pub(super) fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, Failure> {
+        self.resolver.conflicts(rows).map_err(|error| unreadable("conflicts", &error.to_string()))
     }
 
     pub(super) fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, Failure> {

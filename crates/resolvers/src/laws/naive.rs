@@ -28,6 +28,8 @@ pub struct Naive {
     pub changes: Changes,
     /// What was asked, by distinct operation ids.
     pub requests: BTreeMap<OperationId, Vec<Operation>>,
+    /// The transactions themselves, for specifications that look at who saw what.
+    pub transactions: Vec<Transaction>,
 }
 
 impl Naive {
@@ -37,6 +39,7 @@ impl Naive {
         let mut naive = Self::default();
         let mut superseded: BTreeSet<&Tag> = BTreeSet::new();
         for (transaction, request) in transactions {
+            naive.transactions.push(transaction.clone());
             let operation = transaction.operation;
             naive.requests.entry(operation).or_insert_with(|| request.to_vec());
             for effect in &transaction.effects {

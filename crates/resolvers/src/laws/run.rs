@@ -2,14 +2,16 @@
 
 use super::checks::{self, Laws};
 use super::naive::Naive;
-use super::script::{Request, Script, Step};
-use super::story;
+use super::script::{Script, Step};
 use super::{Applied, Failure, Law, Random, Replica, Report, Spec};
+use super::{resolutions, story};
+use crate::operation::Operation;
 use crate::resolver::{Prepare, Rejection, Resolver, Rows};
 use anabranch_causality::{
     Actor, Context, Dot, Effect, HlcClock, Kind, OperationId, SessionId, ShardId, Transaction, VersionVector,
 };
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// How far a peer's stamp moves a clock: little, so that stamps get out of order.
 const CLOCK_LIMIT_MS: u64 = 2;
@@ -31,6 +33,8 @@ pub(super) struct Run<'a> {
     log: Vec<Vec<Sent>>,
     /// What each session's request carried with its first attempt.
     contexts: BTreeMap<usize, Option<Context>>,
+    /// What each request that took effect asked for: its resolutions name what stood where it was first sequenced.
+    asked: BTreeMap<usize, Rc<[Operation]>>,
     counts: Report,
     /// What happened, for people, when it is wanted.
     pub(super) story: Option<Vec<String>>,
@@ -65,6 +69,7 @@ impl<'a> Run<'a> {
             nodes: (0..script.replicas).map(|_| Node::new()).collect(),
             log: (0..script.replicas).map(|_| Vec::new()).collect(),
             contexts: BTreeMap::new(),
+            asked: BTreeMap::new(),
             counts: Report::default(),
             story: None,
         }
@@ -91,7 +96,6 @@ impl<'a> Run<'a> {
     }
 
     fn write(&mut self, at: usize, index: usize, wall: u64, reader: Option<usize>) -> Result<(), Failure> {
-        let request = &self.script.requests[index];
         let id = self.operation_id(at, index);
         if self.nodes[at].replica.has(&id) {
             self.tell(|| story::repeated(at, &id));
@@ -99,9 +103,10 @@ impl<'a> Run<'a> {
         }
         let context = self.context(index, reader)?;
         let context = context.as_ref();
-        self.tell(|| story::asked(at, &id, &request.operations, context));
-        let prepared = self.prepare(&self.nodes[at].replica, id, request, context)?;
-        if prepared != self.prepare(&self.nodes[at].replica, id, request, context)? {
+        let asked = self.asked(at, index)?;
+        self.tell(|| story::asked(at, &id, &asked, context));
+        let prepared = self.prepare(&self.nodes[at].replica, id, &asked, context)?;
+        if prepared != self.prepare(&self.nodes[at].replica, id, &asked, context)? {
             let what = format!("{} was prepared twice at {} and came out differently", story::id(&id), story::node(at));
             return Err(Failure { law: Law::PrepareRepeats, what });
         }
@@ -114,9 +119,10 @@ impl<'a> Run<'a> {
             }
         };
         self.tell(|| story::effects(&id, &effects));
-        self.compare_elsewhere(at, id, request, context, &effects)?;
+        self.compare_elsewhere(at, id, &asked, context, &effects)?;
         effects.iter().try_for_each(|effect| self.laws.effect(&id, effect))?;
-        self.count(at, &id, request, context.is_some());
+        self.count(at, &id, &asked, context.is_some());
+        self.asked.insert(index, asked);
         self.sequence(at, index, id, wall, effects)
     }
 
@@ -143,7 +149,7 @@ impl<'a> Run<'a> {
         &self,
         at: usize,
         id: OperationId,
-        request: &Request,
+        asked: &[Operation],
         context: Option<&Context>,
         effects: &[Effect],
     ) -> Result<(), Failure> {
@@ -151,7 +157,7 @@ impl<'a> Run<'a> {
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != at);
         let others = others.map(|(other, node)| (story::node(other), &node.replica));
         for (name, replica) in others.chain([("a replica that has nothing".to_owned(), &empty)]) {
-            let Ok(elsewhere) = self.prepare(replica, id, request, context)? else {
+            let Ok(elsewhere) = self.prepare(replica, id, asked, context)? else {
                 continue;
             };
             let fixed = |effects: &[Effect]| {
@@ -174,7 +180,7 @@ impl<'a> Run<'a> {
         &self,
         replica: &Replica,
         id: OperationId,
-        request: &Request,
+        asked: &[Operation],
         context: Option<&Context>,
     ) -> Result<Prepared, Failure> {
         let resolver = self.laws.resolver;
@@ -182,7 +188,7 @@ impl<'a> Run<'a> {
         let mut effects = Vec::new();
         // What the former operations of the request did, once there are any.
         let mut after: Option<Replica> = None;
-        for (index, operation) in request.operations.iter().enumerate() {
+        for (index, operation) in asked.iter().enumerate() {
             let state = after.as_ref().unwrap_or(replica);
             let mut effect = Effect::new("c", resolver.kind(), "k");
             let mut prepare = Prepare::new(state, id, context, &mut position, &mut effect);
@@ -192,7 +198,7 @@ impl<'a> Run<'a> {
                 Err(rejection) => return Ok(Err(rejection)),
             }
             checks::supersedes_seen(&id, &effect, state)?;
-            if index + 1 < request.operations.len() {
+            if index + 1 < asked.len() {
                 let next = after.get_or_insert_with(|| replica.clone());
                 next.apply_effect(resolver, id, Default::default(), &effect, true)
                     .map_err(|error| checks::unreadable("fold", error.0))?;
@@ -200,6 +206,19 @@ impl<'a> Run<'a> {
             effects.push(effect);
         }
         Ok(Ok(effects))
+    }
+
+    /// A retry asks for what took effect before; until something did, its resolutions mean what stands where it is asked for.
+    fn asked(&self, at: usize, request: usize) -> Result<Rc<[Operation]>, Failure> {
+        if let Some(asked) = self.asked.get(&request) {
+            return Ok(Rc::clone(asked));
+        }
+        let operations = &self.script.requests[request].operations;
+        if !operations.iter().any(resolutions::is_placeholder) {
+            return Ok(operations.as_slice().into());
+        }
+        let standing = self.laws.conflicts(&self.nodes[at].replica)?;
+        Ok(operations.iter().map(|operation| resolutions::fill(operation, &standing)).collect())
     }
 
     /// A retry carries what the first attempt carried.
@@ -232,8 +251,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn count(&mut self, at: usize, id: &OperationId, request: &Request, has_context: bool) {
-        self.counts.operations += request.operations.len() as u64;
+    fn count(&mut self, at: usize, id: &OperationId, asked: &[Operation], has_context: bool) {
+        self.counts.operations += asked.len() as u64;
+        let resolutions = asked.iter().filter(|operation| matches!(operation, Operation::Resolve(_)));
+        self.counts.resolutions += resolutions.count() as u64;
         self.counts.contexts += u64::from(has_context);
         self.counts.late += u64::from(self.nodes[at].replica.has_later(id));
         let is_retry = self.log.iter().flatten().any(|sent| sent.transaction.operation == *id);
@@ -321,7 +342,7 @@ impl<'a> Run<'a> {
             let dot = sent.transaction.dot;
             dot.seq <= vector.get(dot.origin)
         });
-        Naive::of(applied.map(|sent| (&sent.transaction, self.script.requests[sent.request].operations.as_slice())))
+        Naive::of(applied.map(|sent| (&sent.transaction, &*self.asked[&sent.request])))
     }
 
     /// The value of a replica as text, for the story.

@@ -44,12 +44,12 @@ impl Span {
         if self.start < self.end { Ok(()) } else { malformed("a booking starts before it ends") }
     }
 
-    pub(super) fn encode(self, writer: &mut Writer) {
+    pub(crate) fn encode(self, writer: &mut Writer) {
         self.start.encode(writer);
         self.end.encode(writer);
     }
 
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { start: Moment::decode(reader)?, end: Moment::decode(reader)? })
     }
 }
@@ -80,9 +80,13 @@ impl Booking {
 }
 
 /// An id is a word that can be printed; `@` is for the times of options.
-pub(super) fn check_id(id: &str) -> Result<(), OperationError> {
+pub(crate) fn is_booking_id(id: &str) -> bool {
     let is_word = id.chars().all(|char| !char.is_control() && char != '@');
-    if (1..=MAX_BOOKING_BYTES).contains(&id.len()) && is_word {
+    (1..=MAX_BOOKING_BYTES).contains(&id.len()) && is_word
+}
+
+pub(super) fn check_id(id: &str) -> Result<(), OperationError> {
+    if is_booking_id(id) {
         return Ok(());
     }
     malformed(format!("a booking's id has 1 to {MAX_BOOKING_BYTES} bytes without control characters and `@`"))

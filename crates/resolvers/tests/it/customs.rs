@@ -1,5 +1,7 @@
 //! Resolvers of one's own in one function.
 
+use crate::laws::keeps_the_laws;
+use crate::specs;
 use crate::world::{World, by};
 use anabranch_resolvers::Custom;
 use anabranch_resolvers::Operation;
@@ -25,14 +27,7 @@ fn price(random: &mut Random) -> Operation {
 
 /// The same without the resolver.
 fn spec(naive: &laws::Naive) -> Option<Value> {
-    let value = |tag: &anabranch_causality::Tag| {
-        let puts = naive.requests[&tag.operation].iter().filter_map(|operation| match operation {
-            Operation::Put(value) => Some(value.clone()),
-            _ => None,
-        });
-        puts.into_iter().nth(tag.position as usize).expect("whoever put it")
-    };
-    let prices: Vec<Value> = naive.rows.keys().map(value).collect();
+    let prices: Vec<Value> = naive.rows.keys().map(|tag| specs::put_value(naive, tag)).collect();
     match prices.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>() {
         Some(numbers) => numbers.into_iter().min().map(Value::from),
         None => crate::specs::lww(naive),
@@ -41,9 +36,8 @@ fn spec(naive: &laws::Naive) -> Option<Value> {
 
 #[test]
 fn a_function_keeps_the_laws() {
-    let report = laws::check(&*LOWEST, price, Some(&spec), &Options::default());
-    let report = report.unwrap_or_else(|violation| panic!("{violation}"));
-    assert!(report.operations > 1_000 && report.contexts > 0, "{report:?}");
+    let report = keeps_the_laws(&*LOWEST, |random| specs::decided(random, price), spec);
+    assert!(report.contexts > 0 && report.resolutions > report.cases / 5, "{report:?}");
 }
 
 #[test]
@@ -75,4 +69,16 @@ fn a_function_of_something_else_than_the_versions_is_caught() {
     });
     let broken = laws::check(&impure, price, None, &Options { cases: 20, ..Options::default() }).expect_err("impure");
     assert_eq!(broken.law, laws::Law::ValueIsPure, "{broken}");
+}
+
+#[test]
+fn a_single_version_is_nothing_to_decide() {
+    let mut world = World::new(&*LOWEST, 1);
+    world.ask(0, json!({"put": "ask"})).expect("accepted");
+    let outcome = world.outcome(0).expect("a key");
+    assert_eq!((outcome.value, outcome.conflicts), (json!("ask"), 0));
+    assert_eq!(world.resolver.conflicts(&world.replicas[0]), Ok(Vec::new()));
+    // So the next write has seen it and takes its place.
+    world.ask(0, json!({"put": 7})).expect("accepted");
+    assert_eq!(world.versions(0).len(), 1);
 }

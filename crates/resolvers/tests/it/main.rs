@@ -1,5 +1,7 @@
 //! The built-in resolvers and the law checker, from outside.
 
+mod calendar_model;
+mod calendars;
 mod check;
 mod counters;
 mod customs;

@@ -1,21 +1,58 @@
 //! What each built-in's value must be, written without its code: from what was asked and which tags survive.
 
-use anabranch_causality::{Actor, Tag};
-use anabranch_resolvers::laws::{Naive, Random};
-use anabranch_resolvers::{Member, Operation};
+use anabranch_causality::{Actor, Tag, hash64};
+use anabranch_resolvers::laws::{self, Naive, NaiveRow, Random};
+use anabranch_resolvers::{Keep, Member, Operation, Resolution};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which operation of its request added a row, when every operation that adds at all adds one.
+/// Which operation of its request added a row of a cart: every one that adds at all adds one.
 fn adder<'a>(naive: &'a Naive, tag: &Tag) -> &'a Operation {
-    let adds = |operation: &&Operation| matches!(operation, Operation::Put(_) | Operation::AddItem { .. });
+    let adds = |operation: &&Operation| matches!(operation, Operation::AddItem { .. });
     naive.requests[&tag.operation].iter().filter(adds).nth(tag.position as usize).expect("whoever added it")
 }
 
-fn put_value(naive: &Naive, tag: &Tag) -> Value {
-    match adder(naive, tag) {
-        Operation::Put(value) => value.clone(),
-        other => panic!("{other:?} adds no version"),
+/// The value of a register's or a field's row: what was put, or what a person kept.
+pub(crate) fn put_value(naive: &Naive, tag: &Tag) -> Value {
+    let added = naive.requests[&tag.operation].iter().flat_map(|operation| match operation {
+        Operation::Put(value) => vec![value.clone()],
+        Operation::SetFields(fields) => fields.values().cloned().collect(),
+        Operation::Resolve(Resolution { keep: Keep::Value(value), .. }) => vec![value.clone()],
+        Operation::Resolve(Resolution { keep: Keep::Options(names), .. }) => {
+            let names: BTreeSet<&String> = names.iter().collect();
+            names.into_iter().map(|name| of_option(naive, name)).collect()
+        }
+        _ => Vec::new(),
+    });
+    added.into_iter().nth(tag.position as usize).expect("whoever put it")
+}
+
+/// Options are named after their values, and each value was put by somebody.
+fn of_option(naive: &Naive, name: &str) -> Value {
+    let is_named = |value: &&Value| {
+        let text = value.to_string();
+        format!("{:016x}", hash64("anabranch option 1", &[text.as_bytes()])) == name
+    };
+    let put = naive.requests.values().flatten().flat_map(|operation| match operation {
+        Operation::Put(value) => vec![value],
+        Operation::SetFields(fields) => fields.values().collect(),
+        Operation::Resolve(Resolution { keep: Keep::Value(value), .. }) => vec![value],
+        _ => Vec::new(),
+    });
+    put.into_iter().find(is_named).expect("whoever put it").clone()
+}
+
+/// A resolution of what stands, now and then.
+pub(crate) fn decided(random: &mut Random, other: fn(&mut Random) -> Operation) -> Operation {
+    if random.chance(3, 4) {
+        return other(random);
+    }
+    let keep: Vec<usize> = (0..random.index(3)).map(|_| random.index(5)).collect();
+    match laws::resolution(random.below(3), &keep) {
+        Operation::Resolve(resolution) if random.chance(1, 5) => {
+            Operation::Resolve(Resolution { keep: Keep::Value(json!(random.below(100))), ..resolution })
+        }
+        resolution => resolution,
     }
 }
 
@@ -61,14 +98,6 @@ pub(crate) fn or_set(naive: &Naive) -> Option<Value> {
     (!members.is_empty()).then(|| members.into_iter().map(Member::to_json).collect())
 }
 
-/// The fields that an operation sets, in the order of their positions.
-fn set_by(operation: &Operation) -> Vec<(&String, &Value)> {
-    match operation {
-        Operation::SetFields(fields) => fields.iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
 pub(crate) fn map(naive: &Naive) -> Option<Value> {
     let is_outranked = |tag: &Tag, subkey: &[u8]| {
         naive.rows.iter().any(|(other, row)| {
@@ -80,12 +109,8 @@ pub(crate) fn map(naive: &Naive) -> Option<Value> {
     };
     let mut rows: Vec<_> = naive.rows.iter().filter(|(tag, row)| !is_outranked(tag, &row.subkey)).collect();
     rows.sort_by_key(|(tag, row)| (row.stamp, tag.operation, tag.position));
-    let value = |tag: &Tag| {
-        let all = naive.requests[&tag.operation].iter().flat_map(set_by);
-        let (field, value) = all.into_iter().nth(tag.position as usize).expect("whoever set it");
-        (field.clone(), value.clone())
-    };
-    let object: Map<String, Value> = rows.into_iter().map(|(tag, _)| value(tag)).collect();
+    let field = |row: &NaiveRow| String::from_utf8(row.subkey.clone()).expect("a name");
+    let object: Map<String, Value> = rows.into_iter().map(|(tag, row)| (field(row), put_value(naive, tag))).collect();
     (!object.is_empty()).then_some(Value::Object(object))
 }
 
@@ -129,6 +154,14 @@ pub(crate) fn any_register_operation(random: &mut Random) -> Operation {
         4 => Operation::Put(json!(n as f64 / 7.0)),
         _ => Operation::Put(json!(n)),
     }
+}
+
+pub(crate) fn any_decided_register_operation(random: &mut Random) -> Operation {
+    decided(random, any_register_operation)
+}
+
+pub(crate) fn any_decided_map_operation(random: &mut Random) -> Operation {
+    decided(random, any_map_operation)
 }
 
 pub(crate) fn any_g_operation(random: &mut Random) -> Operation {

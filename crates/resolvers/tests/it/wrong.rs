@@ -4,8 +4,8 @@ use crate::specs;
 use anabranch_causality::{Effect, Kind, Writer};
 use anabranch_resolvers::laws::{self, Law, Options, Random, Violation};
 use anabranch_resolvers::{
-    Cart, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, PnCounter, Prepare, ReadFailed, Rejection, Resolver, Row,
-    Rows,
+    Cart, Conflict, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, PnCounter, Prepare, ReadFailed, Rejection,
+    Resolver, Row, Rows,
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -18,15 +18,17 @@ struct Twisted {
     check: Option<CheckFn>,
     fold: Option<FoldFn>,
     value: Option<ValueFn>,
+    conflicts: Option<ConflictsFn>,
 }
 
 type PrepareFn = fn(&Operation, &mut Prepare<'_>) -> Result<(), Rejection>;
 type CheckFn = fn(&Effect) -> Result<(), Malformed>;
 type FoldFn = fn(Option<&[u8]>, &[u8]) -> Result<Vec<u8>, Malformed>;
+type ConflictsFn = fn(&dyn Rows) -> Result<Vec<Conflict>, ReadFailed>;
 type ValueFn = fn(&dyn Rows, usize) -> Result<Option<Outcome>, ReadFailed>;
 
 fn twisted(right: &'static dyn Resolver) -> Twisted {
-    Twisted { right, prepare: None, check: None, fold: None, value: None }
+    Twisted { right, prepare: None, check: None, fold: None, value: None, conflicts: None }
 }
 
 impl Resolver for Twisted {
@@ -55,6 +57,10 @@ impl Resolver for Twisted {
 
     fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
         self.value.map_or_else(|| self.right.value(rows, most_bytes), |wrong| wrong(rows, most_bytes))
+    }
+
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        self.conflicts.map_or_else(|| self.right.conflicts(rows), |wrong| wrong(rows))
     }
 }
 
@@ -261,4 +267,42 @@ fn a_change_that_its_own_fold_cannot_read() {
     };
     let wrong = Twisted { prepare: Some(prepare), check: Some(|_| Ok(())), ..twisted(&PnCounter) };
     caught(&wrong, specs::any_pn_operation, None, Law::StateReads, 1);
+}
+
+#[test]
+fn a_conflict_that_is_counted_and_cannot_be_named() {
+    let wrong = Twisted { conflicts: Some(|_| Ok(Vec::new())), ..twisted(&KeepAll) };
+    caught(&wrong, specs::any_register_operation, None, Law::ConflictsAreNamed, 2);
+}
+
+#[test]
+fn options_that_share_a_name() {
+    fn namesakes(rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        let mut conflicts = KeepAll.conflicts(rows)?;
+        conflicts
+            .iter_mut()
+            .flat_map(|conflict| &mut conflict.options)
+            .for_each(|option| option.id = "same".to_owned());
+        Ok(conflicts)
+    }
+    let wrong = Twisted { conflicts: Some(namesakes), ..twisted(&KeepAll) };
+    caught(&wrong, specs::any_register_operation, None, Law::ConflictsAreNamed, 3);
+}
+
+#[test]
+fn a_resolution_that_keeps_whatever_stands_there() {
+    /// Of a conflict as it is here, instead of the one that was meant.
+    fn careless(operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
+        let standing = KeepAll.conflicts(prepare.rows())?;
+        match (operation, standing.first()) {
+            (Operation::Resolve(_), Some(conflict)) => {
+                prepare.supersede_all(None)?;
+                prepare.add([], conflict.options[0].value.to_string());
+                Ok(())
+            }
+            _ => KeepAll.prepare(operation, prepare),
+        }
+    }
+    let wrong = Twisted { prepare: Some(careless), ..twisted(&KeepAll) };
+    caught(&wrong, specs::any_decided_register_operation, None, Law::AddsAreFixed, 12);
 }
