@@ -9,6 +9,7 @@ use crate::conflicts::{self, history};
 use crate::digest::{self, Deltas, Place};
 use crate::keys::{self, meta};
 use crate::mutant::{Mutant, Planted};
+use crate::pile;
 use crate::record::Record;
 use crate::resolutions::RESOLUTIONS;
 use crate::rows::{self, RowValue, Subkey};
@@ -182,8 +183,16 @@ impl<'a> Step<'a> {
             }
         }
         if !copy {
-            for fold in &effect.folds {
-                self.fold(view, place, &fold.subkey, &fold.payload, resolver)?;
+            for (index, fold) in effect.folds.iter().enumerate() {
+                match resolver.pile() {
+                    None => self.fold(view, place, &fold.subkey, &fold.payload, resolver)?,
+                    Some(pile) => {
+                        let tag = Tag { operation, position: index as u32 };
+                        self.deltas.add(Self::bucket(place), place.hash_change(&fold.subkey, &tag, &fold.payload));
+                        let key = keys::subkey_prefix(place.id, place.key, &fold.subkey);
+                        pile::push(view, key, pile, &fold.payload)?;
+                    }
+                }
             }
         }
         self.index(view, place, &**resolver)

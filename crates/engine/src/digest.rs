@@ -9,7 +9,7 @@ use crate::keys::CollectionId;
 use crate::store::StoreError;
 use anabranch_causality::{DecodeError, Dot, Kind, Reader, Tag, Writer};
 use std::collections::{BTreeMap, VecDeque};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 /// How many buckets there are: 256 of keys, one of the collections.
 pub const BUCKETS: usize = 257;
@@ -200,8 +200,7 @@ impl Place<'_> {
     /// The hash of a row, or of a sum (no tag).
     #[must_use]
     pub fn hash(&self, subkey: &[u8], row: Option<(&Tag, u64)>, payload: &[u8]) -> u128 {
-        let mut writer = Writer::with_capacity(160 + payload.len());
-        writer.bytes(self.collection.as_bytes()).u8(self.kind.0).bytes(self.key.as_bytes()).bytes(subkey);
+        let mut writer = self.start(subkey, payload.len());
         match row {
             None => writer.u8(0),
             Some((tag, stamp)) => {
@@ -211,7 +210,24 @@ impl Place<'_> {
             }
         };
         writer.raw(payload);
-        xxhash_rust::xxh3::xxh3_128(writer.as_bytes())
+        xxh3_128(writer.as_bytes())
+    }
+
+    /// The hash of a change that was piled up: `tag` names the operation and the change's place among those that it makes
+    /// in this key. A pile's part in the digest is the sum over its changes, whether they were merged or not.
+    #[must_use]
+    pub fn hash_change(&self, subkey: &[u8], tag: &Tag, payload: &[u8]) -> u128 {
+        let mut writer = self.start(subkey, payload.len());
+        writer.u8(2);
+        tag.encode(&mut writer);
+        writer.raw(payload);
+        xxh3_128(writer.as_bytes())
+    }
+
+    fn start(&self, subkey: &[u8], payload: usize) -> Writer {
+        let mut writer = Writer::with_capacity(160 + payload);
+        writer.bytes(self.collection.as_bytes()).u8(self.kind.0).bytes(self.key.as_bytes()).bytes(subkey);
+        writer
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::cache::RowCache;
 use crate::freshness::Seen;
 use crate::incoming::{Incoming, Waiting};
+use crate::memos::Memos;
 use crate::mutant::{Mutant, Planted};
 use crate::outgoing::Outgoing;
 use crate::relay::Relays;
@@ -95,6 +96,7 @@ pub struct Engine {
     pub(crate) changed: VersionVector,
     pub(crate) batch: Batch,
     pub(crate) cache: RefCell<RowCache>,
+    pub(crate) memos: Memos,
     pub(crate) checkpoint_due: bool,
     /// The row from which on the index of conflicts has yet to be made.
     pub(crate) indexing: Option<Vec<u8>>,
@@ -256,6 +258,7 @@ impl Engine {
             changed: VersionVector::new(),
             batch: Batch::default(),
             cache: RefCell::default(),
+            memos: Memos::default(),
             checkpoint_due: false,
             indexing: None,
             fresh: Vec::new(),

@@ -72,6 +72,10 @@ fn unescape<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], StoreErr
     }
 }
 
+// A tag begins with 0 or 1.
+const SNAPSHOT: u8 = 2;
+const CHANGE: u8 = 3;
+
 /// The key and the rest (subkey and tag) of a row's key.
 ///
 /// # Errors
@@ -84,19 +88,43 @@ pub fn split_key(bytes: &[u8]) -> Result<(String, &[u8]), StoreError> {
     Ok((key, rest))
 }
 
+/// The subkey and what follows it from what [`split_key`] left.
+pub(crate) fn split_rest(rest: &[u8]) -> Result<(Vec<u8>, &[u8]), StoreError> {
+    let mut subkey = Vec::new();
+    let rest = unescape(rest, &mut subkey)?;
+    Ok((subkey, rest))
+}
+
 /// The subkey and the tag from what [`split_key`] left; no tag for a slot or a sum.
 ///
 /// # Errors
 /// [`StoreError`] when the bytes cannot be that.
 pub fn split_subkey(rest: &[u8]) -> Result<(Vec<u8>, Option<Tag>), StoreError> {
-    let mut subkey = Vec::new();
-    let rest = unescape(rest, &mut subkey)?;
+    let (subkey, rest) = split_rest(rest)?;
     if rest.is_empty() {
         return Ok((subkey, None));
     }
     let mut reader = Reader::new(rest);
     let tag = Tag::decode(&mut reader).and_then(|tag| reader.finish("tag").map(|()| tag));
     Ok((subkey, Some(tag.map_err(|error| StoreError::corrupt(error.to_string()))?)))
+}
+
+/// The row of what a pile was merged to; its other rows start with the pile's own key, too.
+#[must_use]
+pub(crate) fn snapshot_key(pile: &[u8]) -> Vec<u8> {
+    [pile, &[SNAPSHOT]].concat()
+}
+
+/// The row of a pile's change with that number.
+#[must_use]
+pub(crate) fn change_key(pile: &[u8], number: u64) -> Vec<u8> {
+    [pile, &[CHANGE], &number.to_be_bytes()].concat()
+}
+
+/// Whether what follows a subkey in a row's key is a pile's, rather than a tag.
+#[must_use]
+pub(crate) fn is_of_pile(rest: &[u8]) -> bool {
+    matches!(rest.first(), Some(&(SNAPSHOT | CHANGE)))
 }
 
 /// The row of a session: the highest counter seen of it, now and then.

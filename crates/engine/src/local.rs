@@ -313,9 +313,12 @@ impl Preparing<'_> {
         let reader = view.reader();
         let rows = KeyRows::new(&reader, self.id(collection, kind), key);
         let mut effect = Effect::new(collection, kind, key);
-        let mut prepare = Prepare::new(&rows, self.operation, context, &mut self.position, &mut effect);
+        let mut memo = self.engine.memos.take((collection, kind, key));
+        let prepare = Prepare::new(&rows, self.operation, context, &mut self.position, &mut effect);
+        let mut prepare = prepare.with_memo(&mut memo);
         let prepared = resolver.prepare(operation, &mut prepare);
         self.incomplete |= prepare.is_incomplete();
+        self.engine.memos.put((collection, kind, key), memo);
         match prepared {
             Ok(()) => Ok(effect),
             Err(Rejection::Read(_)) => Err(Failure::Store(rows.cause())),

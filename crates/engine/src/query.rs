@@ -6,7 +6,7 @@ use crate::rows::{self, Stored};
 use crate::store::{Read, Space, StoreError};
 use crate::view::KeyRows;
 use anabranch_causality::{Dot, Hlc, Origin, ShardId, Tag};
-use anabranch_resolvers::{Operation, Outcome, Registry, Resolver};
+use anabranch_resolvers::{Exported, Operation, Outcome, Registry, Resolver};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -72,6 +72,22 @@ pub fn value(
         Some(operation) => resolver.value_after(operation, &rows, most_bytes),
     };
     outcome.map_err(|_| rows.cause().into())
+}
+
+/// The state of a key in its kind's own protocol; only what is not in `since`, when given.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn export(
+    registry: &Registry,
+    read: &dyn Read,
+    collection: &Collection,
+    key: &str,
+    since: Option<&[u8]>,
+) -> Result<Exported, QueryError> {
+    let resolver = resolver(registry, collection)?;
+    let rows = KeyRows::new(read, collection.id, key);
+    resolver.export(&rows, since).map_err(|_| rows.cause().into())
 }
 
 /// The first key of a collection that starts with `prefix` and comes after `after`, in the order of the keys' bytes.

@@ -13,6 +13,8 @@ use std::ops::ControlFlow;
 
 const SUM: u8 = 0;
 const SLOT: u8 = 1;
+/// The head of a pile: see [`crate::pile`].
+pub(crate) const PILE: u8 = 2;
 
 /// A row's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct RowValue {
 pub enum Stored {
     /// A sum.
     Sum(Vec<u8>),
+    /// A part of a pile.
+    Pile,
     /// A row and its tag.
     Row(Tag, RowValue),
 }
@@ -41,6 +45,10 @@ pub enum Stored {
 /// # Errors
 /// [`StoreError`] when the bytes cannot be that.
 pub fn read(rest: &[u8], value: &[u8]) -> Result<(Vec<u8>, Stored), StoreError> {
+    let (subkey, of_subkey) = keys::split_rest(rest)?;
+    if keys::is_of_pile(of_subkey) || (of_subkey.is_empty() && value.first() == Some(&PILE)) {
+        return Ok((subkey, Stored::Pile));
+    }
     let (subkey, tag) = keys::split_subkey(rest)?;
     let stored = match (tag, value.split_first()) {
         (Some(tag), _) => Stored::Row(tag, RowValue::decode(value)?),

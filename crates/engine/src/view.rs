@@ -2,10 +2,11 @@
 
 use crate::cache::RowCache;
 use crate::keys;
+use crate::pile;
 use crate::rows::{self, Stored};
 use crate::store::{Batch, Read, Space, StoreError, Visit};
-use anabranch_resolvers::resolver::VisitRow;
-use anabranch_resolvers::{ReadFailed, Row, Rows};
+use anabranch_resolvers::resolver::{VisitPart, VisitRow};
+use anabranch_resolvers::{PileHead, ReadFailed, Row, Rows};
 use std::cell::RefCell;
 use std::ops::Bound;
 use std::ops::ControlFlow;
@@ -250,6 +251,14 @@ impl Rows for KeyRows<'_> {
     fn sum(&self, subkey: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
         self.keep(rows::sum(self.read, &keys::subkey_prefix(self.id, self.key, subkey)))
     }
+
+    fn pile(&self, subkey: &[u8]) -> Result<Option<PileHead>, ReadFailed> {
+        self.keep(pile::head(self.read, &keys::subkey_prefix(self.id, self.key, subkey)))
+    }
+
+    fn pile_parts(&self, subkey: &[u8], from: Option<u64>, visit: VisitPart<'_>) -> Result<(), ReadFailed> {
+        self.keep(pile::visit(self.read, &keys::subkey_prefix(self.id, self.key, subkey), from, visit))
+    }
 }
 
 fn visit_row(key: &[u8], value: &[u8], visit: VisitRow<'_>) -> Result<ControlFlow<()>, StoreError> {
@@ -258,6 +267,6 @@ fn visit_row(key: &[u8], value: &[u8], visit: VisitRow<'_>) -> Result<ControlFlo
         (subkey, Stored::Row(tag, row)) => {
             Ok(visit(Row { subkey: &subkey, tag, stamp: row.stamp, payload: &row.payload }))
         }
-        (_, Stored::Sum(_)) => Ok(ControlFlow::Continue(())),
+        (_, Stored::Sum(_) | Stored::Pile) => Ok(ControlFlow::Continue(())),
     }
 }

@@ -19,9 +19,12 @@ pub mod map;
 pub mod moment;
 pub mod operation;
 pub mod or_set;
+pub mod pile;
 mod register;
 pub mod registry;
 pub mod resolver;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod write;
 
 pub use calendar::Calendar;
@@ -36,6 +39,9 @@ pub use map::Map;
 pub use moment::Moment;
 pub use operation::{Booking, Keep, Member, Operation, OperationError, Resolution, Span};
 pub use or_set::OrSet;
+pub use pile::{Memo, Pile, PileHead, PilePart};
 pub use registry::{NameTaken, Registry};
-pub use resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Row, Rows};
+pub use resolver::{Exported, Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Row, Rows};
+#[cfg(feature = "text")]
+pub use text::Text;
 pub use write::{Change, MAX_DECLARED_FIELD, Write};

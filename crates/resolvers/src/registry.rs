@@ -44,6 +44,8 @@ impl Registry {
         for resolver in builtins {
             registry.insert(resolver);
         }
+        #[cfg(feature = "text")]
+        registry.insert(Arc::new(crate::Text));
         registry
     }
 
@@ -104,13 +106,15 @@ mod tests {
         assert_eq!(default(Kind::MAP), Some("map"));
         assert_eq!(default(Kind::CART), Some("cart"));
         assert_eq!(default(Kind::CALENDAR), Some("calendar"));
+        assert_eq!(default(Kind::TEXT), cfg!(feature = "text").then_some("text"));
         assert_eq!(default(Kind(200)), None);
     }
 
     #[test]
     fn names_are_found_and_taken_once() {
         let mut registry = Registry::builtin();
-        let names: Vec<_> = registry.names().collect();
+        // `text` is there when its feature is.
+        let names: Vec<_> = registry.names().filter(|name| *name != "text").collect();
         assert_eq!(
             names,
             ["calendar", "cart", "escalate", "g-counter", "keep-all", "lww", "map", "or-set", "pn-counter"]

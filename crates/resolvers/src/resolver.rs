@@ -3,6 +3,7 @@
 use crate::conflict::{Conflict, ConflictId, Indexed};
 use crate::field::FieldRows;
 use crate::operation::Operation;
+use crate::pile::{Memo, Pile, PileHead, PilePart};
 use anabranch_causality::transaction::MAX_TAGS;
 use anabranch_causality::{Actor, Add, Context, Effect, Fold, Hlc, Kind, OperationId, Supersede, Tag};
 use serde_json::Value;
@@ -12,7 +13,9 @@ use std::ops::ControlFlow;
 ///
 /// The laws, checked by [`crate::laws`]: the value is a function of the surviving rows and sums alone, not of the order
 /// in which they came; what `prepare` **adds** is a function of the operation and its id alone, whatever the state, and
-/// only what it **supersedes** may depend on state; `fold` is commutative and associative.
+/// only what it **supersedes** may depend on state; `fold` is commutative and associative. A kind whose sums are piles may
+/// fold what depends on state for requests that the leader numbers ([`anabranch_causality::Actor::Leader`]), for they are
+/// prepared once only.
 pub trait Resolver: Send + Sync {
     /// The name that users give, such as `lww`.
     fn name(&self) -> &'static str;
@@ -42,6 +45,11 @@ pub trait Resolver: Send + Sync {
         Err(Malformed("this kind keeps no sums"))
     }
 
+    /// For kinds whose sums are piled up instead of folded: then [`Resolver::fold`] is not asked.
+    fn pile(&self) -> Option<&dyn Pile> {
+        None
+    }
+
     /// The value of a key from its surviving rows; `None` when there is no such key. Stops early, with
     /// [`Outcome::truncated`], when the value would be above `most_bytes` of JSON.
     ///
@@ -61,6 +69,15 @@ pub trait Resolver: Send + Sync {
     ) -> Result<Option<Outcome>, ReadFailed> {
         let _ = operation;
         self.value(rows, most_bytes)
+    }
+
+    /// The state of a key in the kind's own protocol, for kinds that have one; only what is not in `since`, when given.
+    ///
+    /// # Errors
+    /// As [`Resolver::value`].
+    fn export(&self, rows: &dyn Rows, since: Option<&[u8]>) -> Result<Exported, ReadFailed> {
+        let _ = (rows, since);
+        Ok(Exported::NotSupported)
     }
 
     /// What stands in conflict in a key, in the order of their subkeys; none for kinds that make none.
@@ -115,6 +132,19 @@ impl Outcome {
     }
 }
 
+/// The state of a key in its kind's own protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// The kind has no such protocol.
+    NotSupported,
+    /// `since` is not what the protocol calls a state.
+    BadSince(Malformed),
+    /// Nothing was ever written to the key.
+    Nothing,
+    /// The state, or what is new in it.
+    Bytes(Vec<u8>),
+}
+
 /// One surviving row of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
@@ -131,6 +161,9 @@ pub struct Row<'a> {
 /// Called for each row; `Break` ends the walk.
 pub type VisitRow<'a> = &'a mut dyn FnMut(Row<'_>) -> ControlFlow<()>;
 
+/// Called for each part of a pile; `Break` ends the walk.
+pub type VisitPart<'a> = &'a mut dyn FnMut(PilePart<'_>) -> ControlFlow<()>;
+
 /// The surviving rows and sums of one key.
 pub trait Rows {
     /// Visits the rows in ascending order of subkey; of one subkey only, when given.
@@ -144,6 +177,24 @@ pub trait Rows {
     /// # Errors
     /// As [`Rows::rows`].
     fn sum(&self, subkey: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed>;
+
+    /// What is known of the pile under a subkey, if anything was ever piled up there.
+    ///
+    /// # Errors
+    /// As [`Rows::rows`].
+    fn pile(&self, subkey: &[u8]) -> Result<Option<PileHead>, ReadFailed> {
+        let _ = subkey;
+        Ok(None)
+    }
+
+    /// Visits the parts of a pile: all of them, or only the changes from a number on, as far as they were not merged.
+    ///
+    /// # Errors
+    /// As [`Rows::rows`].
+    fn pile_parts(&self, subkey: &[u8], from: Option<u64>, visit: VisitPart<'_>) -> Result<(), ReadFailed> {
+        let _ = (subkey, from, visit);
+        Ok(())
+    }
 }
 
 /// The rows could not be read. Whoever provided them knows the cause.
@@ -210,6 +261,7 @@ pub struct Prepare<'a> {
     superseded_before: usize,
     next_position: &'a mut u32,
     effect: &'a mut Effect,
+    memo: Option<&'a mut Memo>,
     incomplete: bool,
 }
 
@@ -234,8 +286,20 @@ impl<'a> Prepare<'a> {
             superseded_before,
             next_position,
             effect,
+            memo: None,
             incomplete: false,
         }
+    }
+
+    /// With what was kept open of the key.
+    #[must_use]
+    pub fn with_memo(self, memo: &'a mut Memo) -> Self {
+        Self { memo: Some(memo), ..self }
+    }
+
+    /// What was kept open of the key, and where to keep it, if somebody keeps anything.
+    pub fn memo(&mut self) -> Option<&mut Memo> {
+        self.memo.as_deref_mut()
     }
 
     /// The state, as the leader has it, with what the request's former operations did.
@@ -276,6 +340,7 @@ impl<'a> Prepare<'a> {
             superseded_before: self.effect.superseded(),
             next_position: &mut *self.next_position,
             effect: &mut *self.effect,
+            memo: None,
             incomplete: self.incomplete,
         };
         let prepared = prepare(&mut within);

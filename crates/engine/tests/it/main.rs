@@ -9,6 +9,7 @@ mod freshness;
 mod golden;
 mod hostile;
 mod parking;
+mod piles;
 mod replica;
 mod resolvers;
 mod supply;

@@ -3,7 +3,8 @@
 use super::replica::Backwards;
 use super::{Failure, Law, Naive, Replica, Spec, story};
 use crate::conflict::{Conflict, ConflictId};
-use crate::resolver::{Outcome, Resolver, Rows};
+use crate::pile::Pile;
+use crate::resolver::{Malformed, Outcome, Resolver, Rows};
 use anabranch_causality::transaction::{MAX_ADDS, MAX_PAYLOAD, MAX_SUBKEY, MAX_TAGS};
 use anabranch_causality::{Effect, Hlc, Kind, OperationId, Tag};
 use serde_json::Value;
@@ -62,6 +63,9 @@ impl Laws<'_> {
 
     /// All changes fold to one sum: any two neighbours can be exchanged, at the start and further on.
     pub(super) fn folds(&self, naive: &Naive) -> Result<(), Failure> {
+        if self.resolver.pile().is_some() {
+            return Ok(());
+        }
         for changes in naive.changes.values() {
             let changes: Vec<_> = changes.iter().collect();
             let mut sum: Option<Vec<u8>> = None;
@@ -99,6 +103,9 @@ impl Laws<'_> {
             let what = format!("{name} has the rows {}; the definition says {}", names(&have), names(&defined));
             return broken(Law::StateIsDefined, what);
         }
+        if let Some(pile) = self.resolver.pile() {
+            return piles(pile, name, replica, naive);
+        }
         let mut sums = Sums::new();
         for (subkey, changes) in &naive.changes {
             for change in changes.values() {
@@ -124,7 +131,8 @@ impl Laws<'_> {
             return broken(Law::ValueIsPure, what);
         }
         let is_there = !(replica.all_rows().is_empty() && replica.all_sums().is_empty());
-        if outcome.is_some() != is_there {
+        // What a pile comes to may be nothing.
+        if outcome.is_some() != is_there && replica.all_piles().is_empty() {
             let (rows, sums) = (replica.all_rows().len(), replica.all_sums().len());
             let what = format!("{name} shows {} with {rows} rows and {sums} sums", shown(outcome.as_ref()));
             return broken(Law::KeyExists, what);
@@ -208,6 +216,36 @@ impl Laws<'_> {
     pub(super) fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, Failure> {
         self.resolver.value(rows, most_bytes).map_err(|error| unreadable("value", &error.to_string()))
     }
+}
+
+/// Piles against the definition: the same changes, and however they were merged they come to what they come to at once.
+fn piles(pile: &dyn Pile, name: &str, replica: &Replica, naive: &Naive) -> Result<(), Failure> {
+    let canonical = |snapshot: Result<Vec<u8>, Malformed>| {
+        let canonical = snapshot.and_then(|snapshot| pile.canonical(&snapshot));
+        canonical.map_err(|error| unreadable("merge", error.0))
+    };
+    if !replica.all_piles().keys().eq(naive.changes.keys()) {
+        return broken(Law::StateIsDefined, format!("{name} has piles under other subkeys than the definition"));
+    }
+    for (heap, changes) in replica.all_piles().values().zip(naive.changes.values()) {
+        let mut defined: Vec<&[u8]> = changes.values().map(Vec::as_slice).collect();
+        defined.sort_unstable();
+        if heap.sorted() != defined {
+            let (have, defined) = (heap.sorted().len(), defined.len());
+            return broken(
+                Law::StateIsDefined,
+                format!("{name} piled up {have} changes, not the {defined} of the definition"),
+            );
+        }
+        let changes: Vec<Vec<u8>> = changes.values().cloned().collect();
+        let (have, at_once) = (canonical(heap.merged(pile))?, canonical(pile.merge(None, &changes))?);
+        if have != at_once {
+            let (have, at_once) = (story::bytes(&have), story::bytes(&at_once));
+            let what = format!("{name} merged its changes to {have}; at once they come to {at_once}");
+            return broken(Law::FoldCommutes, what);
+        }
+    }
+    Ok(())
 }
 
 fn shown(outcome: Option<&Outcome>) -> String {

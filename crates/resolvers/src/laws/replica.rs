@@ -1,6 +1,7 @@
 //! A model of a replica: one key, in memory, applying transactions as every replica does.
 
-use crate::resolver::{Malformed, ReadFailed, Resolver, Row, Rows, VisitRow};
+use crate::pile::{Pile, PileHead, PilePart};
+use crate::resolver::{Malformed, ReadFailed, Resolver, Row, Rows, VisitPart, VisitRow};
 use anabranch_causality::{Actor, Effect, Hlc, OperationId, Origin, Tag, Transaction, VersionVector};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +13,48 @@ pub type AllRows = BTreeMap<(Vec<u8>, Tag), (Hlc, Vec<u8>)>;
 pub struct Replica {
     rows: AllRows,
     sums: BTreeMap<Vec<u8>, Vec<u8>>,
+    piles: BTreeMap<Vec<u8>, Heap>,
+    /// Piles are merged when they have this many changes.
+    merge_at: Option<u64>,
     operations: BTreeSet<OperationId>,
     vector: VersionVector,
+}
+
+/// A pile: what was merged, and the changes since.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heap {
+    head: PileHead,
+    snapshot: Option<Vec<u8>>,
+    changes: Vec<Vec<u8>>,
+    /// All changes there ever were, for comparing.
+    all: Vec<Vec<u8>>,
+}
+
+impl Heap {
+    fn push(&mut self, pile: &dyn Pile, change: &[u8], merge_at: Option<u64>) -> Result<(), Malformed> {
+        self.head.push(change);
+        self.changes.push(change.to_vec());
+        self.all.push(change.to_vec());
+        if merge_at.is_some_and(|most| self.head.changes >= most) {
+            self.snapshot = Some(pile.merge(self.snapshot.as_deref(), &self.changes)?);
+            self.changes.clear();
+            (self.head.changes, self.head.bytes) = (0, 0);
+            self.head.snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// What it comes to, merged.
+    pub(super) fn merged(&self, pile: &dyn Pile) -> Result<Vec<u8>, Malformed> {
+        pile.merge(self.snapshot.as_deref(), &self.changes)
+    }
+
+    /// The changes, in order.
+    pub(super) fn sorted(&self) -> Vec<&[u8]> {
+        let mut all: Vec<&[u8]> = self.all.iter().map(Vec::as_slice).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 /// What a transaction was to a replica.
@@ -40,6 +81,12 @@ impl Replica {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing applied; piles are merged as soon as they have so many changes, not before.
+    #[must_use]
+    pub fn merging_at(changes: u64) -> Self {
+        Self { merge_at: Some(changes), ..Self::default() }
     }
 
     /// Applies a transaction whose dependencies are written out whole. The first copy of an operation adds and folds,
@@ -86,6 +133,11 @@ impl Replica {
             }
         }
         for fold in effect.folds.iter().filter(|_| is_first) {
+            if let Some(pile) = resolver.pile() {
+                let heap = self.piles.entry(fold.subkey.clone()).or_default();
+                heap.push(pile, &fold.payload, self.merge_at)?;
+                continue;
+            }
             let sum = resolver.fold(self.sums.get(&fold.subkey).map(Vec::as_slice), &fold.payload)?;
             self.sums.insert(fold.subkey.clone(), sum);
         }
@@ -102,6 +154,11 @@ impl Replica {
     #[must_use]
     pub fn all_sums(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
         &self.sums
+    }
+
+    /// The piles, by subkey.
+    pub(super) fn all_piles(&self) -> &BTreeMap<Vec<u8>, Heap> {
+        &self.piles
     }
 
     /// Which transactions it has applied.
@@ -141,6 +198,20 @@ impl Rows for Replica {
     fn sum(&self, subkey: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
         Ok(self.sums.get(subkey).cloned())
     }
+
+    fn pile(&self, subkey: &[u8]) -> Result<Option<PileHead>, ReadFailed> {
+        Ok(self.piles.get(subkey).map(|heap| heap.head))
+    }
+
+    fn pile_parts(&self, subkey: &[u8], from: Option<u64>, visit: VisitPart<'_>) -> Result<(), ReadFailed> {
+        let Some(heap) = self.piles.get(subkey) else { return Ok(()) };
+        let snapshot = heap.snapshot.as_deref().filter(|_| from.is_none()).map(PilePart::Snapshot);
+        let first = heap.head.next - heap.changes.len() as u64;
+        let skipped = from.unwrap_or(0).saturating_sub(first) as usize;
+        let changes = heap.changes.iter().skip(skipped).map(|change| PilePart::Change(change));
+        let _ = snapshot.into_iter().chain(changes).try_for_each(visit);
+        Ok(())
+    }
 }
 
 /// The same rows, those of each subkey in the opposite order.
@@ -160,5 +231,13 @@ impl Rows for Backwards<'_> {
 
     fn sum(&self, subkey: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
         self.0.sum(subkey)
+    }
+
+    fn pile(&self, subkey: &[u8]) -> Result<Option<PileHead>, ReadFailed> {
+        self.0.pile(subkey)
+    }
+
+    fn pile_parts(&self, subkey: &[u8], from: Option<u64>, visit: VisitPart<'_>) -> Result<(), ReadFailed> {
+        self.0.pile_parts(subkey, from, visit)
     }
 }

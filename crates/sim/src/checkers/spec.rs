@@ -107,6 +107,7 @@ impl State {
                 let sum = sum.try_into().map(i128::from_le_bytes).map_err(|_| "a sum has 16 bytes")?;
                 self.sums.insert(place, sum);
             }
+            Stored::Pile => return Err("a pile, and the workloads write no texts".to_owned()),
             Stored::Row(tag, row) => {
                 self.rows.insert((place, tag), (row.stamp, row.payload));
             }
