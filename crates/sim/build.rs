@@ -8,7 +8,8 @@ fn main() {
     for file in ["../../.git/HEAD", "../../.git/logs/HEAD"].into_iter().filter(|file| Path::new(file).exists()) {
         println!("cargo:rerun-if-changed={file}");
     }
-    println!("cargo:rerun-if-changed=build.rs");
+    // Whether the code is that of the commit.
+    println!("cargo:rerun-if-changed=..");
     let described =
         Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).output();
     let revision = described.ok().filter(|output| output.status.success()).map(|output| output.stdout);

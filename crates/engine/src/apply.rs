@@ -40,12 +40,18 @@ pub(crate) fn apply(
     planted: Planted,
 ) -> Result<Applied, StoreError> {
     let applied = actors::note(view, transaction)?;
+    let (effects, fewer) = (&transaction.effects, transaction.effects.len().saturating_sub(1));
+    let effects = match planted {
+        _ if planted.is(Mutant::HalfApplied) && fewer > 0 => &effects[..fewer],
+        _ if planted.is(Mutant::WindowOnApply) && actors::is_late(view, transaction)? => &[],
+        _ => &effects[..],
+    };
     let mut deltas = Deltas::default();
     let mut step = Step::new(registry, planted, (transaction.dot, transaction.hlc), &mut deltas);
     for effect in &transaction.effects {
         step.park_unknown(&mut state.catalog, view, effect, transaction.operation, state.next_index);
     }
-    for effect in &transaction.effects {
+    for effect in effects {
         step.effect(&mut state.catalog, view, effect, transaction.operation, applied.copy)?;
     }
     if let Some(lineage) = &transaction.lineage {
@@ -54,7 +60,9 @@ pub(crate) fn apply(
         state.lineages.insert(transaction.dot.origin, lineage.clone());
     }
     state.vector.raise(transaction.dot.origin, transaction.dot.seq);
-    state.digest.apply(transaction.dot, &deltas);
+    if !(planted.is(Mutant::DigestStale) && applied.copy) {
+        state.digest.apply(transaction.dot, &deltas);
+    }
     view.append(state.next_index, Record { copy: applied.copy, deltas, transaction: bytes }.encode());
     state.next_index += 1;
     Ok(applied)
@@ -260,7 +268,7 @@ impl<'a> Step<'a> {
         tag: &Tag,
     ) -> Result<(), StoreError> {
         match Subkey::new(view, place.id, place.key, subkey).get(tag)? {
-            Some(row) if self.hlc < row.stamp => {
+            Some(row) if self.hlc < row.stamp && !self.planted.is(Mutant::HigherStamp) => {
                 Self::note_record(view, place, subkey, (tag, row.stamp, &row.payload), false);
                 self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
                 self.put(view, place, subkey, tag, &row.payload)

@@ -284,6 +284,12 @@ impl Engine {
         engine.load_resolvers(store)?;
         engine.load_parked(store)?;
         engine.load_index(store)?;
+        if planted.is(Mutant::ForgetActors) {
+            store.scan(Space::Actors, &[], &[], &mut |key, _| {
+                engine.batch.rows.insert((Space::Actors, key.to_vec()), None);
+                std::ops::ControlFlow::Continue(())
+            })?;
+        }
         if planted.is(Mutant::ReuseSequence)
             && let Some(last) = engine.state.last_origin
         {
@@ -371,7 +377,9 @@ impl Engine {
         }
         self.state.hlc = self.clock.last();
         let clocks = self.state.clocks();
-        self.batch.rows.insert((Space::Meta, keys::meta::CLOCKS.to_vec()), Some(clocks));
+        if !(self.planted.is(Mutant::ClocksApart) && self.batch.log.len() > 1) {
+            self.batch.rows.insert((Space::Meta, keys::meta::CLOCKS.to_vec()), Some(clocks));
+        }
         if self.checkpoint_due || self.state.next_index - self.state.checkpoint >= CHECKPOINT_EVERY {
             self.state.checkpoint = self.state.next_index;
             self.checkpoint_due = false;

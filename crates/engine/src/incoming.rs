@@ -201,12 +201,15 @@ impl Engine {
         &mut self,
         store: &dyn Read,
         time: Time,
-        transaction: Transaction,
+        mut transaction: Transaction,
         bytes: Vec<u8>,
     ) -> Result<(), StoreError> {
         let dot = transaction.dot;
         if let Some(ahead_ms) = self.clock.observe(transaction.hlc, time.wall_ms) {
             self.counters.stamps_ahead += 1;
+            if self.planted.is(Mutant::DropOnSkew) {
+                transaction.effects.clear();
+            }
             if self.stamped_ahead.insert(dot.origin) {
                 self.alarm(Alarm::StampAhead { origin: dot.origin, ahead_ms });
             }
@@ -218,7 +221,7 @@ impl Engine {
     /// Keeps a transaction for later. Past the limit it is dropped, and the peer will be asked to send it again.
     fn wait(&mut self, peer: &str, transaction: Transaction, bytes: Vec<u8>) {
         let full = self.waiting.bytes + bytes.len() + WAITING_BYTES > self.config.buffer_bytes;
-        if full {
+        if full && !self.planted.is(Mutant::UnboundedBuffer) {
             self.counters.buffer_overflows += 1;
             if let Some(found) = self.peers.get_mut(peer) {
                 found.incoming.rewind_due = true;

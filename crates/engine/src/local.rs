@@ -313,8 +313,12 @@ impl Preparing<'_> {
         let reader = view.reader();
         let rows = KeyRows::new(&reader, self.id(collection, kind), key);
         let mut effect = Effect::new(collection, kind, key);
+        let mut by = self.operation;
+        if self.engine.planted.is(Mutant::LateRetryUndoes) {
+            by.counter = u64::MAX;
+        }
         let mut memo = self.engine.memos.take((collection, kind, key));
-        let prepare = Prepare::new(&rows, self.operation, context, &mut self.position, &mut effect);
+        let prepare = Prepare::new(&rows, by, context, &mut self.position, &mut effect);
         let mut prepare = prepare.with_memo(&mut memo);
         let prepared = resolver.prepare(operation, &mut prepare);
         self.incomplete |= prepare.is_incomplete();

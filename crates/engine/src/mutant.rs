@@ -13,16 +13,49 @@ pub enum Mutant {
     IgnoreDependencies,
     /// What a remote transaction supersedes is kept.
     LoseSupersession,
+    /// The version vector goes to the disk with a later batch than the rows.
+    ClocksApart,
+    /// What is stamped beyond the limit for clocks takes no effect.
+    DropOnSkew,
+    /// A restart forgets which operations were applied.
+    ForgetActors,
+    /// A counter far below the highest seen of its session is ignored when it is applied, not only where it enters.
+    WindowOnApply,
+    /// A late retry supersedes what its session wrote later.
+    LateRetryUndoes,
+    /// Peers are sent what they lack in another order than that in which it was applied.
+    UnorderedRelay,
+    /// When a second copy has the lower stamp, the higher one stays.
+    HigherStamp,
+    /// The digest is not told what second copies change.
+    DigestStale,
+    /// Heartbeats say what was applied, on disk or not.
+    HeartbeatUnsynced,
+    /// Some transactions lose their last effect.
+    HalfApplied,
+    /// What comes too early is kept without a limit.
+    UnboundedBuffer,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 16] = [
         Self::ReuseSequence,
         Self::ApplyTwice,
         Self::ReplyBeforeSync,
         Self::IgnoreDependencies,
         Self::LoseSupersession,
+        Self::ClocksApart,
+        Self::DropOnSkew,
+        Self::ForgetActors,
+        Self::WindowOnApply,
+        Self::LateRetryUndoes,
+        Self::UnorderedRelay,
+        Self::HigherStamp,
+        Self::DigestStale,
+        Self::HeartbeatUnsynced,
+        Self::HalfApplied,
+        Self::UnboundedBuffer,
     ];
 }
 

@@ -1,6 +1,7 @@
 //! What one peer is sent: all it lacks, in the order in which it was applied here, in a window of unacknowledged bytes.
 
 use crate::engine::{Engine, Output};
+use crate::mutant::Mutant;
 use crate::query;
 use crate::record::Record;
 use crate::store::{Read, StoreError};
@@ -108,7 +109,10 @@ impl Engine {
         let Some(mut found) = self.peers.remove(peer) else { return Ok(()) };
         let pumped = self.fill_window(store, &mut found.outgoing);
         self.peers.insert(peer.to_owned(), found);
-        for list in pumped? {
+        for mut list in pumped? {
+            if self.planted.is(Mutant::UnorderedRelay) {
+                list.reverse();
+            }
             self.counters.sent += list.len() as u64;
             self.outputs.push_back(Output::Send { peer: peer.to_owned(), message: Message::Transactions(list) });
         }

@@ -3,6 +3,7 @@
 use crate::digest;
 use crate::engine::{Alarm, Engine, Output, Peer};
 use crate::incoming::{Incoming, MAX_ORIGINS};
+use crate::mutant::Mutant;
 use crate::outgoing::Outgoing;
 use crate::store::{Read, StoreError};
 use crate::time::Time;
@@ -136,6 +137,9 @@ impl Engine {
         if time.mono_ms >= self.heartbeat_at_ms {
             self.heartbeat_at_ms = time.mono_ms + self.config.heartbeat_ms;
             self.heartbeat_due = true;
+            if self.planted.is(Mutant::HeartbeatUnsynced) {
+                self.send_heartbeats(time);
+            }
         }
     }
 
@@ -152,7 +156,8 @@ impl Engine {
             Some(_) => (0..SAMPLES).map(|step| sample((self.next_bucket + step) % count)).collect(),
         };
         self.next_bucket = (self.next_bucket + SAMPLES) % count;
-        let vector = self.state.lineages.compact(&self.durable);
+        let known = if self.planted.is(Mutant::HeartbeatUnsynced) { &self.state.vector } else { &self.durable };
+        let vector = self.state.lineages.compact(known);
         let behind_ms = self.behind_ms(time);
         let (shard, wall_ms) = (self.config.shard, time.wall_ms);
         let heartbeat = Heartbeat { shard, wall_ms, behind_ms, vector, digest, buckets };

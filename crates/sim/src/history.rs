@@ -1,4 +1,4 @@
-//! What the simulator knows and no node does: every transaction that ever was on a disk or on the way.
+//! I8, and what the simulator knows and no node does: every transaction that ever was on a disk or on the way.
 
 use anabranch_causality::{Dot, Hlc, OperationId, Origin, Transaction};
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Bugs planted in how simulated nodes and clients treat tokens, to prove that the checkers of histories bite. Compiled in only
-//! with the feature `mutants`.
+//! Bugs planted in how simulated nodes and clients treat tokens, and in resolvers, to prove that the checkers bite. Compiled in
+//! only with the feature `mutants`.
 
 /// A planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,10 @@ pub enum Bug {
     TokensLackWhatWasShown,
     /// A client that asks again leaves the token out.
     AskedAgainWithoutToken,
+    /// Of two versions of one moment, `lww` shows the one that came first.
+    TiesByArrival,
+    /// An add to a set adds nothing when the member is there already.
+    AddsPreparedAway,
 }
 
 /// The planted bug of a run, if any; a constant `None` in ordinary builds.

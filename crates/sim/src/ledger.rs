@@ -2,10 +2,10 @@
 
 use crate::checkers::causality;
 use crate::history::History;
-use anabranch_causality::{Dot, OperationId, Transaction, VersionVector};
+use anabranch_causality::{Dot, OperationId, Tag, Transaction, VersionVector};
 use anabranch_engine::record::Record;
 use anabranch_engine::store::Read;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// The transactions of one log, in its order, and what follows from them.
@@ -14,6 +14,10 @@ pub(crate) struct Ledger {
     pub(crate) dots: Vec<Dot>,
     pub(crate) vector: VersionVector,
     pub(crate) operations: BTreeSet<OperationId>,
+    /// The rows that were superseded.
+    pub(crate) superseded: BTreeSet<Tag>,
+    /// Where in the log each transaction is.
+    places: BTreeMap<Dot, usize>,
 }
 
 impl Ledger {
@@ -25,6 +29,9 @@ impl Ledger {
             let (dot, operation) = (transaction.dot, transaction.operation);
             return Err(format!("{dot} was applied with copy = {copy}; {operation} was applied before: {}", !first));
         }
+        let groups = transaction.effects.iter().flat_map(|effect| &effect.supersedes);
+        self.superseded.extend(groups.flat_map(|group| &group.tags));
+        self.places.insert(transaction.dot, self.dots.len());
         self.dots.push(transaction.dot);
         self.vector.raise(transaction.dot.origin, transaction.dot.seq);
         Ok(())
@@ -51,6 +58,11 @@ impl Ledger {
         let record = Record::decode(bytes).map_err(|error| error.to_string())?;
         let transaction = history.note(record.transaction)?;
         self.append(&transaction, record.copy)
+    }
+
+    /// Where in the log a transaction is.
+    pub(crate) fn place(&self, dot: Dot) -> Option<usize> {
+        self.places.get(&dot).copied()
     }
 
     /// How many transactions it holds.

@@ -13,6 +13,7 @@ mod checkers;
 mod clients;
 mod coverage;
 mod faults;
+mod flawed;
 pub mod histories;
 mod history;
 mod lapse;

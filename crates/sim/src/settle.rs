@@ -1,6 +1,6 @@
 //! The end of a run: everything heals, nobody writes any more, and all replicas must become one.
 
-use crate::checkers::{acknowledged, conflicts, counters, spec, values};
+use crate::checkers::{acknowledged, conflicts, counters, digest, spec, values};
 use crate::plan::Scenario;
 use crate::queue::Event;
 use crate::world::{Checked, World};
@@ -127,6 +127,7 @@ impl World {
         let mut dots = self.nodes[node].ledger.dots.clone();
         dots.sort_unstable();
         let set: Vec<Arc<Transaction>> = dots.iter().filter_map(|dot| self.history.get(*dot).cloned()).collect();
+        let time = self.time(node);
         let outcome = (|| {
             let right = spec::State::of(set.iter().map(Arc::as_ref))?;
             let found = &self.nodes[node];
@@ -135,6 +136,12 @@ impl World {
                 (right.unparked(engine.catalog()), spec::State::stored(engine.catalog(), &found.store)?);
             shown.compare(&stored.unparked(engine.catalog()))?;
             values::check(&shown, &self.registry, engine.catalog(), &found.store)?;
+            if !found.has_parked() {
+                let (kept, computed) = (engine.status(time).digest, digest::of(&right));
+                if kept != computed {
+                    return Err(format!("its digest is {kept:016x}, that of its rows is {computed:016x}"));
+                }
+            }
             let open = conflicts::check(&self.registry, engine.catalog(), &found.store)?;
             Ok((right, open))
         })();

@@ -1,12 +1,13 @@
 //! A node's turn: the loop that the engine's contract asks for, with a way out at every point.
 
-use crate::checkers::{created, visible};
+use crate::checkers::{bounds, created, rows, visible};
+use crate::ledger::Ledger;
 use crate::node::{Input, Point, StoreFault};
 use crate::queue::Event;
 use crate::world::{Checked, World};
 use anabranch_engine::record::Record;
 use anabranch_engine::store::StoreErrorKind;
-use anabranch_engine::{Alarm, Output};
+use anabranch_engine::{Alarm, Engine, Output};
 use anabranch_protocol::{Hello, Message};
 
 impl World {
@@ -102,6 +103,10 @@ impl World {
             }
             if let Err(error) = found.store.sync() {
                 return Err(self.violation(format!("node {node} could not sync: {error}")));
+            }
+            let checked = check_batch(engine, &found.ledger);
+            if let Err(what) = checked {
+                return Err(self.violation(format!("node {node}: {what}")));
             }
             let synced: Vec<Vec<u8>> = engine.batch().log.iter().map(|(_, record)| record.clone()).collect();
             self.synced(node, &synced)?;
@@ -244,8 +249,12 @@ impl World {
         if found.compared == found.durable {
             return Ok(());
         }
+        let status = engine.status(time);
+        if let Err(what) = bounds::check(&found.config, &status) {
+            return Err(self.violation(format!("node {node}: {what}")));
+        }
         if !found.has_parked() {
-            let digest = engine.status(time).digest;
+            let digest = status.digest;
             let who = format!("{} at {} ms", found.name, self.now);
             let checked = self.digests.check(&who, &found.durable_vector, digest);
             checked.map_err(|what| self.violation(what))?;
@@ -293,7 +302,7 @@ impl World {
 
     fn send_message(&mut self, node: usize, peer: &str, message: &Message) -> Checked {
         let durable = &self.nodes[node].durable_vector;
-        let checked = visible::check_message(durable, message, &mut self.history);
+        let checked = visible::check_message(durable, message, &mut self.history, &self.nodes[node].ledger);
         checked.map_err(|what| self.violation(format!("node {node}: {what}")))?;
         if let Message::Transactions(list) = message {
             self.last_transactions = self.now;
@@ -310,6 +319,16 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// What a batch does to rows.
+fn check_batch(engine: &Engine, ledger: &Ledger) -> Result<(), String> {
+    let mut fresh = Vec::with_capacity(engine.batch().log.len());
+    for (_, bytes) in &engine.batch().log {
+        let record = Record::decode(bytes).map_err(|error| error.to_string())?;
+        fresh.push((record.copy, record.decode_transaction().map_err(|error| error.to_string())?));
+    }
+    rows::check(engine.batch(), &fresh, ledger, engine.catalog())
 }
 
 fn describe(message: &Message) -> String {

@@ -4,6 +4,7 @@ use crate::builds::Build;
 use crate::checkers::digest::Digests;
 use crate::clients::Clients;
 use crate::coverage::Coverage;
+use crate::flawed;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::network::Network;
@@ -79,7 +80,7 @@ impl World {
             history: History::default(),
             digests: Digests::default(),
             written: Vec::new(),
-            registry: Build::Newest.registry(),
+            registry: flawed::registry(Build::Newest.registry(), options.lapse),
             trace: Trace::new(options.keep_text),
             coverage: Coverage::default(),
             work: Random::stream(seed, "work"),
@@ -238,7 +239,7 @@ impl World {
         let found = &mut self.nodes[node];
         let registry = match found.build {
             Build::Newest => Arc::clone(&self.registry),
-            older => older.registry(),
+            older => flawed::registry(older.registry(), self.options.lapse),
         };
         let opened = Engine::open(found.config.clone(), registry, &found.store, origin, self.options.planted);
         match opened {

@@ -28,6 +28,10 @@ fn breaks(bug: Bug, rules: &[&str]) {
     assert!(rules.iter().any(|rule| violation.what.starts_with(&format!("{rule}: "))), "{violation}");
 }
 
+fn plainly_caught(bug: Bug) {
+    caught(&format!("{bug:?}"), Options { lapse: Lapse::planted(bug), ..Options::new(Scenario::Swarm) });
+}
+
 #[test]
 fn mutant_reused_sequence_numbers() {
     is_caught(Mutant::ReuseSequence);
@@ -71,4 +75,69 @@ fn mutant_answers_whose_tokens_lack_what_they_show() {
 #[test]
 fn mutant_attempts_that_leave_the_token_out() {
     breaks(Bug::AskedAgainWithoutToken, &["token", "monotonic writes", "writes follow reads", "causal"]);
+}
+
+#[test]
+fn mutant_clocks_on_disk_later_than_rows() {
+    is_caught(Mutant::ClocksApart);
+}
+
+#[test]
+fn mutant_transactions_dropped_for_their_stamps() {
+    is_caught(Mutant::DropOnSkew);
+}
+
+#[test]
+fn mutant_restarts_that_forget_the_actor_table() {
+    is_caught(Mutant::ForgetActors);
+}
+
+#[test]
+fn mutant_session_windows_checked_on_apply() {
+    is_caught(Mutant::WindowOnApply);
+}
+
+#[test]
+fn mutant_late_retries_that_undo() {
+    is_caught(Mutant::LateRetryUndoes);
+}
+
+#[test]
+fn mutant_relays_without_order() {
+    is_caught(Mutant::UnorderedRelay);
+}
+
+#[test]
+fn mutant_higher_stamps_of_copies() {
+    is_caught(Mutant::HigherStamp);
+}
+
+#[test]
+fn mutant_digests_that_are_not_told() {
+    is_caught(Mutant::DigestStale);
+}
+
+#[test]
+fn mutant_heartbeats_that_claim_what_is_not_on_disk() {
+    is_caught(Mutant::HeartbeatUnsynced);
+}
+
+#[test]
+fn mutant_transactions_applied_by_half() {
+    is_caught(Mutant::HalfApplied);
+}
+
+#[test]
+fn mutant_buffers_without_a_limit() {
+    is_caught(Mutant::UnboundedBuffer);
+}
+
+#[test]
+fn mutant_ties_decided_by_arrival() {
+    plainly_caught(Bug::TiesByArrival);
+}
+
+#[test]
+fn mutant_adds_prepared_away() {
+    plainly_caught(Bug::AddsPreparedAway);
 }

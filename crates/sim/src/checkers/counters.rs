@@ -1,4 +1,4 @@
-//! Counters are exact: every acknowledged change counts once, every other at most once. Worked out from what clients
+//! I4 for counters, which are exact: every acknowledged change counts once, every other at most once. Worked out from what clients
 //! asked for, not from what the leaders made of it.
 
 use anabranch_causality::OperationId;

@@ -1,20 +1,33 @@
 //! I3, the half that is seen from outside: durable before visible. Nothing leaves a node that is not on its disk.
 
 use crate::history::History;
+use crate::ledger::Ledger;
 use anabranch_causality::{ShardId, Transaction, VersionVector};
 use anabranch_engine::{Refusal, Written};
 use anabranch_protocol::Message;
 
 /// Checks a message at the moment at which a node whose disk holds `durable` sends it.
-pub(crate) fn check_message(durable: &VersionVector, message: &Message, history: &mut History) -> Result<(), String> {
+/// Transactions go in the order in which they were applied there.
+pub(crate) fn check_message(
+    durable: &VersionVector,
+    message: &Message,
+    history: &mut History,
+    ledger: &Ledger,
+) -> Result<(), String> {
     let (what, vector) = match message {
         Message::Transactions(list) => {
+            let mut last = None;
             for bytes in list {
                 let dot = Transaction::peek(bytes).map_err(|error| error.to_string())?;
                 if durable.get(dot.origin) < dot.seq {
                     return Err(format!("{dot} was sent before it was on disk"));
                 }
                 history.note(bytes)?;
+                let place = ledger.place(dot);
+                if place <= last {
+                    return Err(format!("{dot} is sent after what was applied after it"));
+                }
+                last = place;
             }
             return Ok(());
         }

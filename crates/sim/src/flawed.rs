@@ -1,0 +1,104 @@
+//! Resolvers with a planted bug, in place of the right ones.
+
+use crate::lapse::{Bug, Lapse};
+use anabranch_causality::{Effect, Kind};
+use anabranch_resolvers::{
+    Conflict, Lww, Malformed, Operation, OrSet, Outcome, Prepare, ReadFailed, Registry, Rejection, Resolver, Rows,
+};
+use serde_json::Value;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// The bits of a stamp below the milliseconds.
+const LOGICAL_BITS: u32 = 16;
+
+/// The registry with the resolver that has the planted bug, if one has.
+pub(crate) fn registry(right: Arc<Registry>, lapse: Lapse) -> Arc<Registry> {
+    let flawed: Arc<dyn Resolver> = if lapse.is(Bug::TiesByArrival) {
+        Arc::new(TiesByArrival)
+    } else if lapse.is(Bug::AddsPreparedAway) {
+        Arc::new(AddsPreparedAway)
+    } else {
+        return right;
+    };
+    let mut registry = Registry::new();
+    for name in right.names() {
+        let found = if name == flawed.name() { Some(Arc::clone(&flawed)) } else { right.by_name(name) };
+        // The default of a kind is the one that comes first: for registers that is `lww`.
+        let _ = found.map(|found| registry.register(found));
+    }
+    Arc::new(registry)
+}
+
+struct TiesByArrival;
+
+impl Resolver for TiesByArrival {
+    fn name(&self) -> &'static str {
+        Lww.name()
+    }
+
+    fn kind(&self) -> Kind {
+        Lww.kind()
+    }
+
+    fn prepare(&self, operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
+        Lww.prepare(operation, prepare)
+    }
+
+    fn check(&self, effect: &Effect) -> Result<(), Malformed> {
+        Lww.check(effect)
+    }
+
+    fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
+        let mut best: Option<(u64, Value)> = None;
+        rows.rows(Some(&[]), &mut |row| {
+            let moment = row.stamp.0 >> LOGICAL_BITS;
+            if best.as_ref().is_none_or(|(before, _)| *before < moment) {
+                best = Some((moment, serde_json::from_slice(row.payload).unwrap_or(Value::Null)));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let right = Lww.value(rows, most_bytes)?;
+        Ok(right.zip(best).map(|(right, (_, value))| Outcome { value, ..right }))
+    }
+
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        Lww.conflicts(rows)
+    }
+}
+
+struct AddsPreparedAway;
+
+impl Resolver for AddsPreparedAway {
+    fn name(&self) -> &'static str {
+        OrSet.name()
+    }
+
+    fn kind(&self) -> Kind {
+        OrSet.kind()
+    }
+
+    fn prepare(&self, operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
+        if let Operation::AddMembers(members) = operation {
+            let mut there = 0;
+            for member in members {
+                prepare.rows().rows(Some(&member.to_subkey()), &mut |_| {
+                    there += 1;
+                    ControlFlow::Break(())
+                })?;
+            }
+            if there == members.len() {
+                return Ok(());
+            }
+        }
+        OrSet.prepare(operation, prepare)
+    }
+
+    fn check(&self, effect: &Effect) -> Result<(), Malformed> {
+        OrSet.check(effect)
+    }
+
+    fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
+        OrSet.value(rows, most_bytes)
+    }
+}
