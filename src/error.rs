@@ -37,6 +37,12 @@ pub enum ReadError {
         /// What is wrong.
         error: String,
     },
+    /// The kind has no protocol of its own in which its state could be handed out.
+    #[error("{0} have no protocol of their own")]
+    NotSupported(String),
+    /// What is to be left out was not said in the words of the kind's protocol.
+    #[error("since: {0}")]
+    BadSince(&'static str),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -4,7 +4,7 @@ use crate::error::{ReadError, WaitError};
 use anabranch_causality::{Context, Hlc, Lineages, OperationId, ShardId, Tag, Token, VersionVector};
 use anabranch_engine::store::{Read, StoreError, StoreErrorKind, Visit};
 use anabranch_engine::{Catalog, Collection, query};
-use anabranch_resolvers::{Operation, Outcome, Registry};
+use anabranch_resolvers::{Exported, Operation, Outcome, Registry};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -104,6 +104,21 @@ impl View {
     ) -> Result<Option<Outcome>, ReadError> {
         let collection = self.collection(collection)?;
         Ok(query::value(&self.registry, &*self.read, collection, key, operation, most_bytes)?)
+    }
+
+    /// The state of a key in its kind's own protocol (texts: a Yjs update); only what is not in `since` (a Yjs state
+    /// vector), when given. `None` when nothing was ever written to the key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn export(&self, collection: &str, key: &str, since: Option<&[u8]>) -> Result<Option<Vec<u8>>, ReadError> {
+        let collection = self.collection(collection)?;
+        match query::export(&self.registry, &*self.read, collection, key, since)? {
+            Exported::Bytes(bytes) => Ok(Some(bytes)),
+            Exported::Nothing => Ok(None),
+            Exported::NotSupported => Err(ReadError::NotSupported(format!("collections of kind {}", collection.kind))),
+            Exported::BadSince(error) => Err(ReadError::BadSince(error.0)),
+        }
     }
 
     /// Up to `limit` keys that start with `prefix` and come after `after`.

@@ -5,12 +5,14 @@ mod counter;
 mod map;
 mod register;
 mod set;
+mod text;
 
 pub use cart::{Cart, CartTx};
 pub use counter::{Counter, CounterTx};
 pub use map::{Map, MapTx};
 pub use register::{Concurrent, Register, RegisterTx, Stored};
 pub use set::{OrSet, OrSetTx};
+pub use text::{Text, TextTx};
 
 use crate::database::Database;
 use crate::error::{ReadError, WriteError};
@@ -158,5 +160,13 @@ impl Database {
     /// As [`Database::lww`].
     pub fn cart(&self, name: &str) -> Result<Cart, WriteError> {
         Handle::new(self, name, Kind::CART).map(Cart::new)
+    }
+
+    /// A collection of texts: documents that many edit at once, as Yjs has them.
+    ///
+    /// # Errors
+    /// As [`Database::lww`]. A build without the feature `text` refuses the first write.
+    pub fn text(&self, name: &str) -> Result<Text, WriteError> {
+        Handle::new(self, name, Kind::TEXT).map(Text::new)
     }
 }

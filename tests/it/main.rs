@@ -7,4 +7,5 @@ mod resolvers;
 mod sessions;
 mod structure;
 mod support;
+mod texts;
 mod watching;

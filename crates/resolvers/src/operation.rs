@@ -17,7 +17,7 @@ pub(crate) use booking::is_booking_id;
 pub use booking::{Booking, MAX_BOOKING_BYTES, MAX_TITLE_BYTES, Span};
 pub use member::Member;
 pub use resolution::{Keep, MAX_KEPT, MAX_NOTE_BYTES, MAX_OPTION_BYTES, MAX_PERSON_BYTES, Resolution};
-pub use text::{MAX_TEXT_BYTES, MAX_UPDATE_BYTES};
+pub use text::{MAX_TEXT_BYTES, MAX_UPDATE_BYTES, from_base64, to_base64};
 
 /// The most members that one operation names.
 pub const MAX_MEMBERS: usize = 1_000;

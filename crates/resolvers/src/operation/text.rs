@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::{Operation, OperationError, fields, malformed};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::Value;
 
 /// The most bytes that one edit inserts.
@@ -54,6 +54,18 @@ pub(super) fn yjs_from_json(content: Value) -> Result<Operation, OperationError>
     }
 }
 
-pub(super) fn to_base64(update: &[u8]) -> String {
-    STANDARD.encode(update)
+/// Bytes as JSON and queries carry them.
+#[must_use]
+pub fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Bytes from base64 of at most so many characters, in either alphabet, with or without padding.
+#[must_use]
+pub fn from_base64(text: &str, most: usize) -> Option<Vec<u8>> {
+    if text.len() > most {
+        return None;
+    }
+    let text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    STANDARD_NO_PAD.decode(text).ok()
 }

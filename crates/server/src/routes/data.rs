@@ -2,6 +2,7 @@
 
 use super::read;
 use super::write::{self, One};
+use super::yjs;
 use crate::answer;
 use crate::app::App;
 use crate::call::Call;
@@ -28,7 +29,10 @@ const AT_ONCE: usize = 16;
 /// `GET /v1/data/{c}/{key}`
 pub(crate) async fn get(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
     let (path, key) = call.target()?;
-    call.query(&[])?;
+    let query = call.query(&["format", "since"])?;
+    if yjs::is_asked(&query)? {
+        return yjs::get(&app, &call, &query).await;
+    }
     let view = call.view(&app).await?;
     let (wanted, place) = (key.clone(), path.clone());
     let found = read(view.clone(), move |view| Ok((view.collection(&place)?.clone(), view.get(&place, &wanted)?)));

@@ -10,6 +10,7 @@ pub(crate) mod openapi;
 pub(crate) mod status;
 pub(crate) mod transactions;
 mod write;
+mod yjs;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};

@@ -50,7 +50,11 @@ pub(super) async fn one(app: &App, one: One, terms: &Terms) -> Result<Response, 
         body.insert("transactions".to_owned(), transactions.into());
     }
     // Also when the value is left out: a register's answer carries its context.
-    let outcome = view.value_after(&one.path, &one.key, Some(&one.operation), MOST_VALUE)?;
+    let is_read = !terms.no_value || one.collection.kind == Kind::REGISTER;
+    let outcome = match is_read {
+        true => view.value_after(&one.path, &one.key, Some(&one.operation), MOST_VALUE)?,
+        false => None,
+    };
     if !terms.no_value {
         add_value(&mut body, outcome.as_ref());
     }

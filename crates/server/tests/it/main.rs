@@ -20,5 +20,6 @@ mod replication;
 mod sets;
 mod streams;
 mod support;
+mod texts;
 mod tokens;
 mod transactions;
