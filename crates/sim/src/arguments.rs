@@ -12,6 +12,8 @@ pub(crate) const USAGE: &str = "usage: anabranch-sim [--seed N | --seeds A..B | 
   --keep-going   goes on after a violation
   --coverage     fails when something that should happen never did; always on from 2,000 seeds on
   --trace        prints what happened before a violation
+  --shrink       of one seed that fails: leaves out what can be left out, and tells the story of the rest
+  --less PARTS   leaves parts of the plan out, as --shrink says them
    or: anabranch-sim check FILE…
 exit code: 0 without a violation, 1 with one (or when coverage lacks something), 2 for a wrong command, 130 when stopped";
 
@@ -27,6 +29,7 @@ pub(crate) struct Arguments {
     pub(crate) options: Options,
     pub(crate) keep_going: bool,
     pub(crate) coverage: bool,
+    pub(crate) shrink: bool,
 }
 
 impl Arguments {
@@ -34,7 +37,8 @@ impl Arguments {
         let options = Options::new(Scenario::Swarm);
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (mut seeds, mut time) = (None, None);
-        let mut found = Self { from: 0, to: None, time, threads, options, keep_going: false, coverage: false };
+        let mut found =
+            Self { from: 0, to: None, time, threads, options, keep_going: false, coverage: false, shrink: false };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
@@ -48,6 +52,8 @@ impl Arguments {
                 "--scenario" => found.options.scenario = value()?.parse()?,
                 "--keep-going" => found.keep_going = true,
                 "--coverage" => found.coverage = true,
+                "--less" => found.options.less = value()?.parse()?,
+                "--shrink" => found.shrink = true,
                 "--trace" => found.options.keep_text = true,
                 other => return Err(format!("{other} is not known")),
             }
@@ -56,6 +62,9 @@ impl Arguments {
         found.time = time;
         if found.to.is_none() && time.is_none() {
             return Err("seeds without an end need --minutes".to_owned());
+        }
+        if found.shrink && !found.is_single() {
+            return Err("--shrink is for one --seed".to_owned());
         }
         if found.to.is_some_and(|to| to <= found.from) {
             return Err("no seeds: the end is not after the beginning".to_owned());

@@ -16,8 +16,23 @@ const STOPPED: u8 = 130;
 /// Runs them; the exit code.
 pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<u8, String> {
     let arguments = Arguments::parse(words).map_err(|error| format!("{error}\n{USAGE}"))?;
+    if arguments.shrink {
+        return tell(&arguments).map_err(|error| error.to_string());
+    }
     let stopped = stop_when_asked()?;
     run_all(&arguments, &stopped).map_err(|error| error.to_string())
+}
+
+/// Shrinks one seed, and tells what is left of it.
+fn tell(arguments: &Arguments) -> io::Result<u8> {
+    let mut out = io::stdout().lock();
+    let Some((least, violation)) = anabranch_sim::shrink(arguments.from, arguments.options) else {
+        writeln!(out, "seed {} does not fail", arguments.from)?;
+        return Ok(0);
+    };
+    write!(out, "{}", violation.story())?;
+    writeln!(out, "left out: {}\n{violation}", least.less)?;
+    Ok(1)
 }
 
 /// The first Ctrl-C lets the seeds that run end, the second ends the process.

@@ -18,6 +18,7 @@ pub mod histories;
 mod history;
 mod lapse;
 mod ledger;
+mod less;
 mod network;
 mod node;
 mod plan;
@@ -32,6 +33,7 @@ mod world;
 
 pub use coverage::Coverage;
 pub use lapse::{Bug, Lapse};
+pub use less::{Less, shrink};
 pub use plan::Scenario;
 
 use anabranch_engine::mutant::Planted;
@@ -49,6 +51,8 @@ pub struct Options {
     pub planted: Planted,
     /// The bug planted in how nodes and clients treat tokens, if any.
     pub lapse: Lapse,
+    /// What is left out.
+    pub less: Less,
     /// Keep what happened as text, for [`Violation::text`].
     pub keep_text: bool,
 }
@@ -57,7 +61,7 @@ impl Options {
     /// That scenario, with nothing planted.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        Self { scenario, planted: Planted::none(), lapse: Lapse::none(), keep_text: false }
+        Self { scenario, planted: Planted::none(), lapse: Lapse::none(), less: Less::default(), keep_text: false }
     }
 }
 
@@ -77,6 +81,8 @@ pub struct Violation {
     pub seed: u64,
     /// The scenario.
     pub scenario: Scenario,
+    /// What was left out.
+    pub less: Less,
     /// When, in virtual milliseconds.
     pub at_ms: u64,
     /// What is wrong.
@@ -94,11 +100,20 @@ impl fmt::Display for Violation {
 }
 
 impl Violation {
+    /// What happened, without what goes on all the time: who was asked what, what was applied where, what broke, what was answered.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let routine = |line: &&str| [": ack ", ": heartbeat "].iter().any(|word| line.contains(word));
+        let lines = self.text.iter().flat_map(|text| text.lines()).filter(|line| !routine(line));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
     /// The command that repeats it, with the code that it was found with.
     #[must_use]
     pub fn again(&self) -> String {
-        let Self { seed, scenario, .. } = self;
-        let options = format!("--scenario {scenario} --seed {seed} --trace");
+        let Self { seed, scenario, less, .. } = self;
+        let less = if *less == Less::default() { String::new() } else { format!(" --less {less}") };
+        let options = format!("--scenario {scenario} --seed {seed}{less} --trace");
         format!("cargo run --release -p anabranch-sim -- {options} # at revision {REVISION}")
     }
 }

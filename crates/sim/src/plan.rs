@@ -239,6 +239,11 @@ impl Plan {
         leaders.chain(self.followers.iter().map(|leader| Post::Follower(*leader)))
     }
 
+    /// That kind of fault does not strike.
+    pub(crate) fn without(&mut self, fault: Fault) {
+        self.faults.retain(|found| *found != fault);
+    }
+
     /// Whether two nodes know each other.
     pub(crate) fn are_peers(&self, a: usize, b: usize) -> bool {
         let leader_of = |node: usize| node.checked_sub(self.leaders).map(|follower| self.followers[follower]);

@@ -62,7 +62,8 @@ pub(crate) struct World {
 impl World {
     /// The world of a seed, before anything happens.
     pub(crate) fn new(seed: u64, options: Options) -> Self {
-        let plan = Plan::draw(options.scenario, seed);
+        let mut plan = Plan::draw(options.scenario, seed);
+        options.less.apply(&mut plan);
         let node = |(index, post)| {
             let build = plan.builds.get(&index).copied().unwrap_or(Build::Newest);
             Node { build, ..Node::new(index, post, plan.window_bytes, plan.buffer_bytes) }
@@ -94,7 +95,8 @@ impl World {
     /// Something is wrong.
     pub(crate) fn violation(&mut self, what: impl Into<String>) -> Violation {
         let (seed, scenario, at_ms) = (self.seed, self.options.scenario, self.now);
-        Violation { seed, scenario, at_ms, what: what.into(), text: self.trace.text() }
+        let less = self.options.less;
+        Violation { seed, scenario, less, at_ms, what: what.into(), text: self.trace.text() }
     }
 
     /// What time it is at a node.

@@ -141,3 +141,17 @@ fn mutant_ties_decided_by_arrival() {
 fn mutant_adds_prepared_away() {
     plainly_caught(Bug::AddsPreparedAway);
 }
+
+/// A run that fails shrinks to one with fewer requests, which fails when it is run again as it says.
+#[test]
+fn mutant_runs_shrink_to_a_story() {
+    let options = Options { planted: Planted::bug(Mutant::ReplyBeforeSync), ..Options::new(Scenario::Swarm) };
+    let first = caught("before shrinking", options);
+    let (least, violation) = anabranch_sim::shrink(first.seed, options).expect("it fails");
+    assert_ne!(least.less, Options::new(Scenario::Swarm).less);
+    let again = Options { less: least.less.to_string().parse().expect("parts"), ..options };
+    let repeated = anabranch_sim::run(first.seed, again).expect_err("it fails again");
+    assert_eq!(repeated.what, violation.what);
+    let asked = violation.story().lines().filter(|line| line.contains(" is asked ")).count();
+    assert!((1..20).contains(&asked), "{asked} requests in the story:\n{}", violation.story());
+}
