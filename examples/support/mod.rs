@@ -39,6 +39,8 @@ pub(crate) struct World {
     authority: CertificateAuthority,
     nodes: Vec<Node>,
     links: Vec<WanLink>,
+    /// Which of the links are between which nodes.
+    between: Vec<(usize, usize, usize)>,
 }
 
 /// One node: its data is in memory, gone when the example ends.
@@ -53,7 +55,7 @@ impl World {
     /// Starts the nodes, and lays a link between each two that `delay` gives one.
     pub(crate) async fn start(plan: &[Plan<'_>], delay: impl Fn(&str, &str) -> Option<Delay>) -> Result<Self, Failure> {
         let authority = CertificateAuthority::create(CLUSTER)?;
-        let mut world = Self { authority, nodes: Vec::new(), links: Vec::new() };
+        let mut world = Self { authority, nodes: Vec::new(), links: Vec::new(), between: Vec::new() };
         for (name, leader) in plan {
             let node = world.node(name, *leader).await?;
             world.nodes.push(node);
@@ -90,6 +92,7 @@ impl World {
 
     fn connect(&mut self, from: usize, to: usize, delay: Delay) -> Result<(), Failure> {
         let addr = self.link(to, delay)?;
+        self.between.push((from, to, self.links.len() - 1));
         let (dialler, target) = (&self.nodes[from], &self.nodes[to]);
         let peer =
             |node: &Node, addr| PeerConfig { node: Some(node.name.clone()), region: Some(node.name.clone()), addr };
@@ -117,6 +120,32 @@ impl World {
             builder = builder.replica(Some(&name), &addr.to_string());
         }
         Ok(builder.connect()?)
+    }
+
+    /// An app's own database, on a device that may sync with every node.
+    pub(crate) fn device(&self, name: &str) -> Result<Database, Failure> {
+        for node in &self.nodes {
+            let (node_name, region) = (Some(name.to_owned()), Some(name.to_owned()));
+            node.network.add_peer(PeerConfig { node: node_name, region, addr: None });
+        }
+        Ok(Database::builder().names(CLUSTER, name, name).open_in_memory()?)
+    }
+
+    /// Syncs a device with a node, until what is returned is dropped.
+    pub(crate) fn sync(&mut self, device: &Database, with: &str) -> Result<anabranch::Sync, Failure> {
+        let names = device.names();
+        let identity = self.identity(&names.region, &names.node)?;
+        let node = self.nodes.iter().position(|node| node.name == with).ok_or("no such node")?;
+        let addr = self.link(node, 1)?;
+        Ok(device.sync(&addr.to_string(), identity).bind(any_port()).start()?)
+    }
+
+    /// Cuts all links of a node to the others, or heals them.
+    pub(crate) fn cut_off(&self, name: &str, cut: bool) {
+        let is_it = |index: usize| self.nodes[index].name == name;
+        for (_, _, link) in self.between.iter().filter(|(from, to, _)| is_it(*from) || is_it(*to)) {
+            if cut { self.links[*link].cut() } else { self.links[*link].heal() }
+        }
     }
 
     pub(crate) fn node_named(&self, name: &str) -> Option<&Node> {
