@@ -1,5 +1,5 @@
-//! A hundred thousand likes, given in three regions at the same time, a third of them while one region is cut off, which it
-//! is for about a third of the time. Each is acknowledged where it was given, and in the end every region counts each of them, once.
+//! A hundred thousand likes, given in three regions at the same time, a third of them while one region is cut off. Each is
+//! acknowledged where it was given, and in the end every region counts each of them, once.
 //!
 //! `cargo run --release --example likes`
 
@@ -22,7 +22,7 @@ const PHASES: i64 = 3;
 /// How many give likes at the same time, in each region.
 const READERS: i64 = 32;
 /// How long the region is cut off at least.
-const APART: Duration = Duration::from_millis(1_200);
+const APART: Duration = Duration::from_millis(800);
 
 /// Between the leaders.
 fn wide_area(_: &str, _: &str) -> Option<Delay> {

@@ -187,12 +187,12 @@ impl World {
     }
 }
 
-/// Waits until `check` holds, for at most 5 s.
+/// Waits until `check` holds, for at most 10 s.
 pub(crate) async fn until(what: &str, check: impl Fn() -> bool) -> Result<(), Failure> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !check() {
         if Instant::now() > deadline {
-            return Err(format!("not within 5 s: {what}").into());
+            return Err(format!("not within 10 s: {what}").into());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
