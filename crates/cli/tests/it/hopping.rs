@@ -48,22 +48,35 @@ fn hop(what: &str, names: &[&str], leader: Option<&str>) {
     let seed = seed();
     tell(&format!("hopping, {what}: ANABRANCH_HOP_SEED={seed}"));
     let mut cluster = Cluster::start_apart(names, leader, LINK, seed);
-    let world = Arc::new(World::new(&cluster));
-    world.make_collections(&cluster);
+    let lasts = seconds("ANABRANCH_HOP_SECONDS", 8);
+    let strike = |cluster: &mut Cluster| Faults::new(cluster, Random::new(seed)).strike(lasts);
+    let told = judged(&mut cluster, seed, strike, |_| {});
+    tell(&format!("hopping, {what}: {lasts:?}, {told}"));
+}
 
+/// Lets clients travel while `strike` does what it does, and judges what they saw; `before_the_end` is done when they
+/// have stopped and before anybody looks at what is left. Says what it came to.
+pub(crate) fn judged(
+    cluster: &mut Cluster,
+    seed: u64,
+    strike: impl FnOnce(&mut Cluster),
+    before_the_end: impl FnOnce(&mut Cluster),
+) -> String {
+    let world = Arc::new(World::new(cluster));
+    world.make_collections(cluster);
     let stalls = Stalls::watch();
     let travellers = (0..TRAVELLERS).map(|number| Traveller::new(&world, number, seed).run());
     let travellers: Vec<_> = travellers.collect();
-    let lasts = seconds("ANABRANCH_HOP_SECONDS", 8);
-    Faults::new(&mut cluster, Random::new(seed)).strike(lasts);
+    strike(cluster);
     world.stop();
     travellers.into_iter().for_each(|thread| thread.join().expect("a traveller"));
 
+    before_the_end(cluster);
     cluster.verify("15s").with_code(0);
     world.look_everywhere();
     let verdict = Verdict::of(&world.journal, stalls);
-    tell(&format!("hopping, {what}: {lasts:?}, {verdict}"));
     verdict.must_be_good();
+    verdict.to_string()
 }
 
 fn seed() -> u64 {

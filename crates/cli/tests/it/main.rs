@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod certificates;
+mod chaos;
 mod crash;
 mod hanging;
 mod hopping;

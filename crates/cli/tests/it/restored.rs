@@ -1,8 +1,8 @@
 //! A data directory that goes back in time.
 
 use crate::support::cluster::Cluster;
+use crate::support::directories::copy;
 use serde_json::json;
-use std::path::Path;
 
 const EACH: usize = 20;
 
@@ -54,19 +54,5 @@ fn write(cluster: &Cluster, port: u16, phase: &str) {
     for number in 0..EACH {
         cluster.api.put(port, "names", &key(phase, number), &format!("{phase:?}"));
         cluster.api.operate(port, "likes", "post", r#"{"add":1}"#);
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    std::fs::set_permissions(to, std::fs::metadata(from).expect("metadata").permissions()).expect("permissions");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! Clusters: certificates, configurations and processes of several nodes.
 
 use super::api::Api;
-use super::command::{Ended, run};
+use super::clocks::Clock;
+use super::command::{Ended, program, run};
 use super::ports::free_port;
 use super::process::Process;
 use super::{eventually, links::Links};
@@ -23,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) quic: u16,
     /// Whom it follows, if it is no leader itself.
     pub(crate) leader: Option<String>,
+    /// By how much its clock is off, if it is.
+    pub(crate) clock: Option<Clock>,
     pub(crate) process: Option<Process>,
 }
 
@@ -83,6 +86,7 @@ impl Cluster {
                 http: free_port(),
                 quic: free_port(),
                 leader: None,
+                clock: None,
                 process: None,
             }
         });
@@ -144,7 +148,12 @@ impl Cluster {
     /// Starts one node and waits until it serves.
     pub(crate) fn start_node(&mut self, at: usize) {
         let node = &mut self.nodes[at];
-        node.process = Some(Process::start(&node.config));
+        let mut command = program();
+        command.args(["serve", "--config"]).arg(&node.config);
+        if let Some(clock) = &node.clock {
+            clock.set(&mut command);
+        }
+        node.process = Some(Process::start_command(command, &node.config));
         self.wait_until_up(at);
     }
 

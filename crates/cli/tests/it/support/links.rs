@@ -1,6 +1,6 @@
 //! Simulated links between the nodes of a cluster: one for every ordered pair.
 
-use anabranch_transport::{LinkProfile, WanLink};
+use anabranch_transport::{Direction, LinkProfile, WanLink};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -42,5 +42,16 @@ impl Links {
     pub(crate) fn heal(&self, one: usize, other: usize) {
         self.links[&(one, other)].heal();
         self.links[&(other, one)].heal();
+    }
+
+    /// What `from` sends does not reach `to`; the other way it does.
+    pub(crate) fn cut_one_way(&self, from: usize, to: usize) {
+        self.links[&(from, to)].cut_one_way(Direction::ToTarget);
+        self.links[&(to, from)].cut_one_way(Direction::FromTarget);
+    }
+
+    /// Makes all links like this from now on.
+    pub(crate) fn become_like(&self, profile: LinkProfile) {
+        self.links.values().for_each(|link| link.set_profile(profile).expect("a profile that makes sense"));
     }
 }

@@ -1,9 +1,11 @@
 //! What the tests share: processes, clusters, clients, and a record of what was acknowledged.
 
 pub(crate) mod api;
+pub(crate) mod clocks;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod crowd;
+pub(crate) mod directories;
 pub(crate) mod ledger;
 pub(crate) mod links;
 pub(crate) mod ports;
