@@ -27,3 +27,11 @@ impl Clock {
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("DONT_FAKE_MONOTONIC", "1");
     }
 }
+
+/// Removes what libfaketime leaves of a process that was killed.
+pub(crate) fn forget(pid: u32) {
+    for file in [format!("/dev/shm/faketime_shm_{pid}"), format!("/dev/shm/sem.faketime_sem_{pid}")] {
+        // Most processes have none.
+        let _ = std::fs::remove_file(file);
+    }
+}

@@ -1,7 +1,7 @@
 //! A node's process.
 
 use super::command::program;
-use super::eventually;
+use super::{clocks, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,7 @@ impl Process {
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("waiting");
+        clocks::forget(self.pid());
     }
 
     /// Ends it the polite way; says how, and how long it took.
@@ -71,6 +72,7 @@ impl Drop for Process {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        clocks::forget(self.pid());
         if std::thread::panicking() {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             let from = log.lines().count().saturating_sub(40);
