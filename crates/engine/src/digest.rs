@@ -76,12 +76,10 @@ impl Deltas {
     /// [`DecodeError`].
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut deltas = Self::default();
+        let mut next = 0;
         for _ in 0..reader.count(BUCKETS, 17, "buckets")? {
-            let bucket = reader.varint("bucket")?;
-            if bucket >= BUCKETS as u64 {
-                return Err(DecodeError::Invalid("bucket"));
-            }
-            deltas.sums.insert(bucket as u16, u128::from_le_bytes(reader.array("bucket")?));
+            let bucket = read_bucket(reader, &mut next)?;
+            deltas.sums.insert(bucket, u128::from_le_bytes(reader.array("bucket")?));
         }
         Ok(deltas)
     }
@@ -157,13 +155,28 @@ impl Digest {
     /// [`StoreError`] when the bytes cannot be that.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut digest = Self::default();
+        let mut next = 0;
         for _ in 0..reader.count(BUCKETS, 25, "buckets")? {
-            let index = reader.varint("bucket")? as usize;
-            let bucket = digest.buckets.get_mut(index).ok_or(DecodeError::Invalid("bucket"))?;
-            bucket.digest = u128::from_le_bytes(reader.array("bucket")?);
-            bucket.touched = reader.u64("bucket")?;
+            let index = read_bucket(reader, &mut next)?;
+            let sum = u128::from_le_bytes(reader.array("bucket")?);
+            let bucket = Bucket { digest: sum, touched: reader.u64("bucket")? };
+            if bucket == Bucket::default() {
+                return Err(DecodeError::Invalid("bucket"));
+            }
+            digest.buckets[usize::from(index)] = bucket;
         }
         Ok(digest)
+    }
+}
+
+/// A bucket's number: `next` or above, for they come in ascending order.
+fn read_bucket(reader: &mut Reader<'_>, next: &mut u16) -> Result<u16, DecodeError> {
+    match reader.varint("bucket")? {
+        bucket if bucket < BUCKETS as u64 && bucket >= u64::from(*next) => {
+            *next = bucket as u16 + 1;
+            Ok(bucket as u16)
+        }
+        _ => Err(DecodeError::Invalid("bucket")),
     }
 }
 

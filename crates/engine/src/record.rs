@@ -43,7 +43,11 @@ impl<'a> Record<'a> {
             VERSION => {}
             version => return Err(DecodeError::Version { what: "log record", version }),
         }
-        let copy = reader.u8("copy")? != 0;
+        let copy = match reader.u8("copy")? {
+            0 => false,
+            1 => true,
+            _ => return Err(DecodeError::Invalid("copy")),
+        };
         let deltas = Deltas::decode(&mut reader)?;
         Ok(Self { copy, deltas, transaction: reader.rest() })
     }

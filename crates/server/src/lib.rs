@@ -15,6 +15,8 @@ mod config;
 mod duration;
 mod error;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod headers;
 mod json;

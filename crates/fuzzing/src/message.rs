@@ -1,0 +1,20 @@
+//! Messages between replicas.
+
+use crate::meter::{self, Bound};
+use anabranch_protocol::Message;
+
+/// A transaction of one byte takes two in a message and 24 more in memory.
+pub const BOUND: Bound = Bound { times: 40, plus: 1_024 };
+
+/// What is accepted is what the other side encoded, to the byte.
+///
+/// # Panics
+/// On a violation.
+pub fn body(bytes: &[u8]) {
+    let decoded = meter::within(BOUND, bytes.len(), || Message::decode(bytes));
+    let Ok(message) = decoded else { return };
+    assert_eq!(message.encode(), bytes, "one form only: {message:?}");
+    if let Message::Transactions(list) = &message {
+        list.iter().for_each(|transaction| crate::transaction::body(transaction));
+    }
+}
