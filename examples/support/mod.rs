@@ -90,7 +90,8 @@ impl World {
         Ok(Identity::from_pem(ca, issued.cert_pem.as_bytes(), issued.key_pem.as_bytes())?)
     }
 
-    fn connect(&mut self, from: usize, to: usize, delay: Delay) -> Result<(), Failure> {
+    /// Lays a link between two nodes that have none yet.
+    pub(crate) fn connect(&mut self, from: usize, to: usize, delay: Delay) -> Result<(), Failure> {
         let addr = self.link(to, delay)?;
         self.between.push((from, to, self.links.len() - 1));
         let (dialler, target) = (&self.nodes[from], &self.nodes[to]);

@@ -12,6 +12,7 @@ mod catch;
 mod changes;
 mod clock;
 mod config;
+mod cors;
 mod duration;
 mod error;
 mod forward;

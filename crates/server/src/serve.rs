@@ -6,7 +6,7 @@ use crate::call::{Asked, PassedOn};
 use crate::catch::Catch;
 use crate::problem::{self, Code, Problem};
 use crate::routes;
-use crate::{guard, headers};
+use crate::{cors, guard, headers};
 use anabranch::Token;
 use anabranch_protocol::{Answer, Http};
 use axum::Router;
@@ -46,10 +46,22 @@ pub(crate) async fn serve(app: Arc<App>, router: Router, request: Request<Body>)
     response
 }
 
-async fn answer(app: &App, router: Router, mut request: Request<Body>, asked: Asked) -> Response {
+async fn answer(app: &App, router: Router, request: Request<Body>, asked: Asked) -> Response {
     if let Err(problem) = guard::check(app, request.uri(), request.headers()) {
         return problem.into_response();
     }
+    let origin = cors::origin(&request);
+    let mut response = match cors::preflight(request.method(), request.headers()) {
+        Some(response) => response,
+        None => routed(app, router, request, asked).await,
+    };
+    if let Some(origin) = origin {
+        cors::allow(&mut response, origin);
+    }
+    response
+}
+
+async fn routed(app: &App, router: Router, mut request: Request<Body>, asked: Asked) -> Response {
     request.extensions_mut().insert(asked);
     let routed = Catch::new(router.oneshot(request));
     match tokio::time::timeout(app.config.request_timeout, routed).await {

@@ -3,7 +3,11 @@
 mod reads;
 mod replication;
 mod report;
+#[cfg(feature = "text")]
+mod text;
 mod tokens;
+#[cfg(feature = "text")]
+mod trace;
 mod writes;
 
 use crate::output;
@@ -28,9 +32,12 @@ pub(crate) struct BenchArgs {
     /// Where to put the databases; each is made in a folder of its own there and removed. Must be a real disk.
     #[arg(long, default_value = ".")]
     dir: PathBuf,
-    /// Only what starts with this: writes, reads, tokens, replication.
+    /// Only what starts with this: writes, reads, tokens, replication, text.
     #[arg(long)]
     only: Option<String>,
+    /// Texts: a trace of edits (github.com/josephg/editing-traces), as JSON or JSON in gzip. Without one, a small sample.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -40,12 +47,19 @@ pub(crate) struct BenchArgs {
 pub(crate) struct Setting {
     pub(crate) length: Duration,
     pub(crate) dir: PathBuf,
+    /// A trace of edits.
+    #[cfg_attr(not(feature = "text"), expect(dead_code))]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let scratch = tempfile::Builder::new().prefix("anabranch-bench-").tempdir_in(&args.dir);
     let scratch = scratch.with_context(|| format!("cannot make a folder in {}", args.dir.display()))?;
-    let setting = Setting { length: Duration::from_secs(args.seconds), dir: scratch.path().to_owned() };
+    let setting = Setting {
+        length: Duration::from_secs(args.seconds),
+        dir: scratch.path().to_owned(),
+        trace: args.trace.clone(),
+    };
     let mut report = Report::new();
     for run in 0..args.runs {
         for (name, measure) in measurements() {
@@ -63,7 +77,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
 type Measure = fn(&Setting) -> anyhow::Result<Row>;
 
 fn measurements() -> Vec<(&'static str, Measure)> {
-    vec![
+    let mut all: Vec<(&'static str, Measure)> = vec![
         ("writes, 1 writer", |setting| writes::measure(setting, 1)),
         ("writes, 64 writers", |setting| writes::measure(setting, 64)),
         ("writes, 1024 writers", |setting| writes::measure(setting, 1024)),
@@ -73,5 +87,8 @@ fn measurements() -> Vec<(&'static str, Measure)> {
         ("tokens, over HTTP", tokens::over_http),
         ("replication, 64 writers, beside the sender alone", replication::beside_sender),
         ("replication, 64 writers, beside QUIC alone", replication::beside_quic),
-    ]
+    ];
+    #[cfg(feature = "text")]
+    all.extend([("text, keystrokes", text::keystrokes as Measure), ("text, people", text::people)]);
+    all
 }

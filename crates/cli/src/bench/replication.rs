@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const WRITERS: usize = 64;
-const CATCH_UP: Duration = Duration::from_secs(120);
+pub(super) const CATCH_UP: Duration = Duration::from_secs(120);
 
 /// Beside the sender's own rate with no peer.
 pub(super) fn beside_sender(setting: &Setting) -> anyhow::Result<Row> {
@@ -58,8 +58,16 @@ pub(super) fn any_port() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// Writes per second until all is on disk at both, and bytes sent per write.
-fn replicate(dir: &Path, length: Duration) -> anyhow::Result<(f64, usize)> {
+/// Two leaders that are connected.
+pub(super) struct Pair {
+    pub(super) a: Database,
+    pub(super) b: Database,
+    to_b: Network,
+    _to_a: Network,
+}
+
+/// Starts two leaders, and connects them.
+pub(super) fn pair(dir: &Path) -> anyhow::Result<Pair> {
     let nodes = Nodes::new()?;
     let (a, to_b) = nodes.start(dir, "a")?;
     let (b, to_a) = nodes.start(dir, "b")?;
@@ -75,8 +83,14 @@ fn replicate(dir: &Path, length: Duration) -> anyhow::Result<(f64, usize)> {
         anyhow::ensure!(connected.elapsed() < CATCH_UP, "the two regions did not connect");
         std::thread::sleep(Duration::from_millis(5));
     }
+    Ok(Pair { a, b, to_b, _to_a: to_a })
+}
+
+/// Writes per second until all is on disk at both, and bytes sent per write.
+fn replicate(dir: &Path, length: Duration) -> anyhow::Result<(f64, usize)> {
+    let Pair { a, b, to_b, _to_a: _ } = &pair(dir)?;
     let start = Instant::now();
-    let (rate, _) = writes::drive(&a, WRITERS, length)?;
+    let (rate, _) = writes::drive(a, WRITERS, length)?;
     let written = (rate * length.as_secs_f64()).max(1.0);
     let token = a.view().token();
     b.view_at(&token, CATCH_UP)?;

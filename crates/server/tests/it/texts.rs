@@ -1,6 +1,7 @@
 //! Texts: edits by position, Yjs updates, and what a provider asks for.
 
 use crate::support::Server;
+use anabranch_server::HttpConfig;
 use serde_json::json;
 
 /// "hi", by client 5.
@@ -99,4 +100,28 @@ fn a_transaction_edits_what_it_wrote() {
     server.get("/v1/data/notes/n").problem(404, "no-such-key");
     assert_eq!(server.post("/v1/transactions", &body(&[first, second])).status, 200);
     assert_eq!(server.get("/v1/data/notes/n").ok()["value"], json!("hello word"));
+}
+
+/// A browser lets a page of an origin that was named read the answers, and asks before it sends.
+#[test]
+fn a_page_that_may_ask_may_read() {
+    let config = HttpConfig { allowed_origins: vec!["http://localhost:8000".to_owned()], ..HttpConfig::default() };
+    let server = Server::with(config);
+    server.declare("notes", "text");
+    let page = [("origin", "http://localhost:8000")];
+    let asks =
+        [page[0], ("access-control-request-method", "POST"), ("access-control-request-headers", "anabranch-token")];
+    let preflight = server.send("OPTIONS", "/v1/data/notes/n", &asks, "");
+    assert_eq!(preflight.status, 204, "{preflight:?}");
+    assert!(preflight.header("access-control-allow-headers").is_some_and(|names| names.contains("Anabranch-Token")));
+    let posted = server.send("POST", "/v1/data/notes/n", &page, &json!({ "yjs": HI }).to_string());
+    for answer in [&preflight, &posted, &server.send("GET", "/v1/data/notes/none", &page, "")] {
+        assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost:8000"), "{answer:?}");
+        assert!(answer.header("access-control-expose-headers").is_some_and(|names| names.contains("Anabranch-Token")));
+    }
+    let foreign = [("origin", "http://evil.example"), asks[1]];
+    let refused = server.send("OPTIONS", "/v1/data/notes/n", &foreign, "");
+    refused.problem(403, "foreign-origin");
+    assert_eq!(refused.header("access-control-allow-origin"), None);
+    assert_eq!(server.get("/v1/data/notes/n").header("access-control-allow-origin"), None);
 }
