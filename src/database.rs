@@ -1,5 +1,6 @@
 //! A database: opening, closing, writing, looking.
 
+use crate::conflicts::{ConflictWatch, Held};
 use crate::driver::{self, AckLevel, Command, Members, Metrics, Opened, Published, Queue};
 use crate::error::{NotAcknowledged, OpenError, WaitError, WriteError};
 use crate::session::Session;
@@ -339,6 +340,19 @@ impl Database {
     /// [`crate::ReadError`] when the log cannot be read.
     pub fn watch(&self, filter: crate::watch::Filter, since: Option<&Token>) -> Result<Watch, crate::ReadError> {
         Watch::new(self.clone(), filter, since)
+    }
+
+    /// Which conflicts are open, of a collection or of all, and from then on which appear and which end.
+    ///
+    /// # Errors
+    /// [`crate::ReadError`] when there is no such collection.
+    pub fn watch_conflicts(&self, collection: Option<&str>) -> Result<ConflictWatch, crate::ReadError> {
+        ConflictWatch::new(self.clone(), collection)
+    }
+
+    /// A state to hold on to for long: it is let go when the database is closed.
+    pub(crate) fn hold(&self, view: Arc<View>) -> Held {
+        self.inner.published.hold(view)
     }
 
     /// What an operator sees of the engine; `None` when the database is closed or its store failed.

@@ -43,6 +43,9 @@ pub enum ReadError {
     /// What is to be left out was not said in the words of the kind's protocol.
     #[error("since: {0}")]
     BadSince(&'static str),
+    /// A listing was to go on after something that is no place in it any more, or never was.
+    #[error("there is nothing to go on after: take `next` of the page before, or begin anew")]
+    Cursor,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

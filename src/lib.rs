@@ -27,6 +27,7 @@
 struct Readme;
 
 pub mod collections;
+pub mod conflicts;
 mod database;
 mod driver;
 mod error;

@@ -2,11 +2,12 @@
 
 use super::members::Members;
 use super::waiters::{Full, MAX_WAITING, Waiters};
+use crate::conflicts::Held;
 use crate::error::WaitError;
 use crate::view::{Closed, View};
 use anabranch_causality::Token;
 use arc_swap::ArcSwap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 /// The state after the last commit, and who waits for the next.
@@ -17,6 +18,8 @@ pub(crate) struct Published {
     woken: Condvar,
     waiters: Waiters,
     members: tokio::sync::watch::Sender<Arc<Members>>,
+    /// States that somebody holds on to.
+    held: Mutex<Vec<Weak<Mutex<Option<Arc<View>>>>>>,
     /// Places for those that wait for other members' acknowledgements.
     pub(crate) acknowledgements: tokio::sync::Semaphore,
 }
@@ -30,6 +33,7 @@ impl Published {
             woken: Condvar::new(),
             waiters: Waiters::default(),
             members: tokio::sync::watch::Sender::default(),
+            held: Mutex::default(),
             acknowledgements: tokio::sync::Semaphore::new(MAX_WAITING),
         }
     }
@@ -62,8 +66,25 @@ impl Published {
         drop(last);
         self.view.store(Arc::new(closed));
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        for held in held.iter().filter_map(Weak::upgrade) {
+            *held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         self.wake(u64::MAX);
         self.waiters.close();
+    }
+
+    /// A state to hold on to for long: until the database is closed.
+    pub(crate) fn hold(&self, view: Arc<View>) -> Held {
+        let held = Held::default();
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if *self.closed.lock().unwrap_or_else(PoisonError::into_inner) {
+            return held;
+        }
+        all.retain(|held| held.strong_count() > 0);
+        all.push(Arc::downgrade(&held));
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
+        held
     }
 
     /// What the other members have on disk, and each change of it.

@@ -1,5 +1,6 @@
 //! Black-box tests of the library's public API.
 
+mod conflicts;
 mod digest;
 mod library;
 mod replication;

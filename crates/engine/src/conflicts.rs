@@ -4,6 +4,7 @@
 //! exists. It says where several versions survive, whatever the collection's resolver makes of them now: the resolver can
 //! change at any time without touching rows, and is asked when somebody looks. It is neither replicated nor in the digest.
 
+mod counting;
 pub(crate) mod history;
 mod listing;
 mod naive;
@@ -16,6 +17,7 @@ use crate::rows;
 use crate::store::{Read, Space, StoreError};
 use crate::view::{KeyRows, View};
 use anabranch_resolvers::{Conflict, ConflictId, Registry, Resolver};
+pub use counting::{Counted, count_open};
 pub use history::{Filter, Past, history, past};
 pub use listing::{Cursor, KEYS_PER_PAGE, Open, Page, of_key as open_in, one, page, place};
 pub use naive::{indexed, recompute};

@@ -46,6 +46,7 @@ impl From<ReadError> for Problem {
             ReadError::Parked { .. } => Self::new(Code::Parked, error.to_string()),
             ReadError::NotSupported(_) => Self::new(Code::NotSupported, error.to_string()),
             ReadError::BadSince(_) => Self::bad_request(error.to_string()),
+            ReadError::Cursor => Self::bad_request(error.to_string()),
             ReadError::Store(_) => Self::new(Code::NotReady, error.to_string()),
             ReadError::Type { .. } | ReadError::Wait(_) => Self::new(Code::Internal, error.to_string()),
         }

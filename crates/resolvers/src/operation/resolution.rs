@@ -38,6 +38,28 @@ pub enum Keep {
     Value(Value),
 }
 
+impl Resolution {
+    /// A decision that says neither who nor why.
+    #[must_use]
+    pub fn new(conflict: ConflictId, keep: Keep) -> Self {
+        Self { conflict, keep, by: None, note: None }
+    }
+
+    /// Says who decides.
+    #[must_use]
+    pub fn by(mut self, person: &str) -> Self {
+        self.by = Some(person.to_owned());
+        self
+    }
+
+    /// Says why.
+    #[must_use]
+    pub fn note(mut self, note: &str) -> Self {
+        self.note = Some(note.to_owned());
+        self
+    }
+}
+
 const OPTIONS: u8 = 0;
 const VALUE: u8 = 1;
 
