@@ -3,8 +3,8 @@
 use crate::error::{ReadError, WaitError};
 use anabranch_causality::{Context, Hlc, Lineages, OperationId, ShardId, Tag, Token, VersionVector};
 use anabranch_engine::store::{Read, StoreError, StoreErrorKind, Visit};
-use anabranch_engine::{Catalog, Collection, query};
-use anabranch_resolvers::{Exported, Operation, Outcome, Registry};
+use anabranch_engine::{Catalog, Collection, KeyRows, query};
+use anabranch_resolvers::{Exported, Operation, Outcome, ReadFailed, Registry, Rows};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -163,6 +163,18 @@ impl View {
             payload: version.payload,
         });
         Ok(Explained { versions: versions.collect(), outcome })
+    }
+
+    /// What `read` makes of the surviving rows of a key.
+    pub(crate) fn rows<R>(
+        &self,
+        collection: &Collection,
+        key: &str,
+        read: impl FnOnce(&dyn Rows) -> Result<R, ReadFailed>,
+    ) -> Result<R, ReadError> {
+        query::resolver(&self.registry, collection)?;
+        let rows = KeyRows::new(&*self.read, collection.id, key);
+        Ok(read(&rows).map_err(|_| rows.cause())?)
     }
 
     /// The collections, the system's left out.

@@ -1,5 +1,6 @@
 //! Typed collections: a collection, its kind and its resolver in one cheap handle.
 
+mod calendar;
 mod cart;
 mod counter;
 mod map;
@@ -7,6 +8,7 @@ mod register;
 mod set;
 mod text;
 
+pub use calendar::{Booked, BookingStatus, Calendar, CalendarTx};
 pub use cart::{Cart, CartTx};
 pub use counter::{Counter, CounterTx};
 pub use map::{Map, MapTx};
@@ -19,7 +21,7 @@ use crate::error::{ReadError, WriteError};
 use crate::view::{ExplainedVersion, View};
 use anabranch_causality::{Context, Kind, NameError, names};
 use anabranch_engine::{Change, Collection, Refusal, Write, Written};
-use anabranch_resolvers::{Operation, Outcome, Rejection};
+use anabranch_resolvers::{Operation, Outcome, ReadFailed, Rejection, Rows};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -56,6 +58,19 @@ impl Handle {
         match view.catalog().get(&self.name, self.kind) {
             None => Ok(None),
             Some(collection) => view.get(&view.catalog().path(collection), key),
+        }
+    }
+
+    /// What `read` makes of a key's rows; `None` when there is no such collection.
+    fn rows<R>(
+        &self,
+        view: &View,
+        key: &str,
+        read: impl FnOnce(&dyn Rows) -> Result<R, ReadFailed>,
+    ) -> Result<Option<R>, ReadError> {
+        match view.catalog().get(&self.name, self.kind) {
+            None => Ok(None),
+            Some(collection) => view.rows(collection, key, read).map(Some),
         }
     }
 
@@ -152,6 +167,14 @@ impl Database {
     /// As [`Database::lww`].
     pub fn or_set(&self, name: &str) -> Result<OrSet, WriteError> {
         Handle::new(self, name, Kind::OR_SET).map(OrSet::new)
+    }
+
+    /// A collection of calendars: bookings of one resource per key.
+    ///
+    /// # Errors
+    /// As [`Database::lww`].
+    pub fn calendar(&self, name: &str) -> Result<Calendar, WriteError> {
+        Handle::new(self, name, Kind::CALENDAR).map(Calendar::new)
     }
 
     /// A collection of carts: items with quantities.

@@ -1,5 +1,6 @@
 //! Black-box tests of the library's public API.
 
+mod calendars;
 mod conflicts;
 mod digest;
 mod library;

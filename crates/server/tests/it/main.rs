@@ -1,6 +1,7 @@
 //! Black-box tests of a node: over HTTP, and as a process would use it.
 
 mod acknowledgements;
+mod calendars;
 mod changes;
 mod collections;
 mod connections;
