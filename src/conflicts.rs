@@ -81,7 +81,7 @@ pub struct ConflictPage {
 /// How many conflicts are open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenCounts {
-    /// By the path of the collection, where there are any.
+    /// By the path, of each collection that can have any.
     pub collections: Vec<(String, u64)>,
     /// Whether there are more: counting ended at its limit.
     pub more: bool,

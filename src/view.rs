@@ -203,6 +203,12 @@ impl View {
         &self.catalog
     }
 
+    /// The log index after the last transaction that it shows: another state of the same database has another.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.index
+    }
+
     /// What this state has applied, without what newer origins imply.
     #[must_use]
     pub fn vector(&self) -> &VersionVector {

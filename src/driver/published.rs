@@ -10,6 +10,9 @@ use arc_swap::ArcSwap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
+/// A state that somebody may have let go of already.
+type WeaklyHeld = Weak<Mutex<Option<Arc<View>>>>;
+
 /// The state after the last commit, and who waits for the next.
 pub(crate) struct Published {
     view: ArcSwap<View>,
@@ -19,7 +22,7 @@ pub(crate) struct Published {
     waiters: Waiters,
     members: tokio::sync::watch::Sender<Arc<Members>>,
     /// States that somebody holds on to.
-    held: Mutex<Vec<Weak<Mutex<Option<Arc<View>>>>>>,
+    held: Mutex<Vec<WeaklyHeld>>,
     /// Places for those that wait for other members' acknowledgements.
     pub(crate) acknowledgements: tokio::sync::Semaphore,
 }

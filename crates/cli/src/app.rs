@@ -24,6 +24,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Del(args) => commands::write::del(args),
         Command::Op(args) => commands::write::op(args),
         Command::Watch(args) => commands::watch::run(args),
+        Command::Conflicts(args) => commands::conflicts::run(args),
         Command::Status(args) => commands::status::run(&args),
         Command::Verify(args) => commands::verify::run(args),
     }

@@ -3,11 +3,13 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod client;
+mod conflicts;
 mod data;
 mod node;
 mod watch;
 
 pub(crate) use client::{Connection, Durability, Format, Idempotency, Output};
+pub(crate) use conflicts::{ConflictListArgs, ConflictsArgs, ConflictsCommand, HistoryArgs, ResolveArgs, ShowArgs};
 pub(crate) use data::{
     CollectionArgs, CollectionCommand, CreateArgs, DelArgs, ExplainArgs, GetArgs, ListArgs, OpArgs, PutArgs, ScanArgs,
 };
@@ -98,6 +100,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Show changes as they come
     Watch(WatchArgs),
+    /// Show what waits for a person, decide, and see who decided what
+    Conflicts(ConflictsArgs),
     /// Show a node: what it has, and how far its peers are
     Status(StatusArgs),
     /// Show every surviving version of a key, and why its value is what it is

@@ -2,6 +2,7 @@
 
 pub(crate) mod cert;
 pub(crate) mod collection;
+pub(crate) mod conflicts;
 pub(crate) mod explain;
 pub(crate) mod read;
 pub(crate) mod serve;

@@ -78,6 +78,7 @@ pub fn serve_http(
     check_exposure(addr, &config)?;
     let (stop, stopped) = watch::channel(false);
     let app = Arc::new(App {
+        conflicts: Arc::default(),
         readers: Readers::new(&config, stopped.clone()),
         links: Links::default(),
         metrics: Metrics::new(&database),

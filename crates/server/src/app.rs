@@ -2,6 +2,7 @@
 
 use crate::changes::Readers;
 use crate::forward::Links;
+use crate::inbox::Counts;
 use crate::metrics::Metrics;
 use anabranch::{Database, Network, PeerState, Status, Token};
 use std::collections::BTreeSet;
@@ -62,6 +63,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) links: Links,
     pub(crate) readers: Readers,
+    pub(crate) conflicts: Arc<Counts>,
     pub(crate) started: Instant,
     /// The address it listens at, as hosts are compared with it; `None` when it is not on loopback.
     pub(crate) loopback: Option<std::net::IpAddr>,

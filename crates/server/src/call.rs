@@ -9,6 +9,7 @@ use crate::headers;
 use crate::path::{self, Query};
 use crate::problem::{Code, Problem};
 use crate::reach::{NotReached, Reached, Wish, reach};
+use anabranch::resolvers::ConflictId;
 use anabranch::{AckLevel, Context, Dot, SessionId, Token, VersionVector, View, WaitError};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -126,6 +127,12 @@ impl Call {
     /// The collection and key that the path names.
     pub(crate) fn target(&self) -> Result<(String, String), Problem> {
         Ok((self.collection()?, path::key(self.segment(3))?))
+    }
+
+    /// The conflict that the path names. What cannot be an id is none's.
+    pub(crate) fn conflict(&self) -> Result<ConflictId, Problem> {
+        let id = path::decode(self.segment(2))?;
+        id.parse().map_err(|_| Problem::new(Code::NoSuchConflict, format!("there is no conflict {id:?}")))
     }
 
     /// The parameters of the query.

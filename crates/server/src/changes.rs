@@ -5,13 +5,15 @@
 
 mod form;
 mod pipe;
+mod source;
 
 use crate::app::HttpConfig;
-use anabranch::{ReadError, WaitError, Watch};
+use anabranch::{ReadError, WaitError};
 use bytes::Bytes;
 pub(crate) use form::Form;
 pub(crate) use pipe::Outlet;
 use pipe::{Inlet, Refused, pipe};
+pub(crate) use source::{Changes, Inbox, Source};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -55,14 +57,14 @@ impl Readers {
         self.places.clone().try_acquire_owned().ok()
     }
 
-    /// Tells what the watch tells, until the reader goes, is too slow, or the node stops.
-    pub(crate) fn tell(&self, place: OwnedSemaphorePermit, watch: Watch, form: Form, hang_up: HangUp) -> Outlet {
+    /// Tells what the source tells, until the reader goes, is too slow, or the node stops.
+    pub(crate) fn tell(&self, place: OwnedSemaphorePermit, source: impl Source, form: Form, hang_up: HangUp) -> Outlet {
         let (inlet, outlet) = pipe();
         let teller = Teller { inlet, form, heartbeat: self.heartbeat, patience: self.patience, hang_up };
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = teller.run(watch) => {}
+                () = teller.run(source) => {}
                 // A server that is gone is stopped, too.
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
@@ -82,8 +84,8 @@ struct Teller {
 }
 
 impl Teller {
-    async fn run(self, watch: Watch) {
-        if self.told(watch).await == Err(Refused::Slow) {
+    async fn run(self, source: impl Source) {
+        if self.told(source).await == Err(Refused::Slow) {
             tracing::debug!("a reader of changes is too slow");
             self.inlet.replace(self.form.lagged());
             // Whoever reads on hears of it; whoever does not would keep the connection for ever.
@@ -93,22 +95,23 @@ impl Teller {
         }
     }
 
-    async fn told(&self, mut watch: Watch) -> Result<(), Refused> {
-        // Where it begins, for a reader that loses the connection before the first group.
-        self.send(self.form.cut(watch.token())).await?;
+    async fn told(&self, mut source: impl Source) -> Result<(), Refused> {
+        if let Some(begin) = source.begin(&self.form) {
+            self.send(begin).await?;
+        }
         let mut beat = Instant::now() + self.heartbeat;
         loop {
             tokio::select! {
                 () = self.inlet.gone() => return Err(Refused::Gone),
-                () = watch.ready() => {}
+                () = source.ready() => {}
                 () = tokio::time::sleep_until(beat) => {
                     self.send(self.form.heartbeat()).await?;
                     beat = Instant::now() + self.heartbeat;
                     continue;
                 }
             }
-            let (back, part) = self.read(watch).await?;
-            watch = back;
+            let (back, part) = self.read(source).await?;
+            source = back;
             for events in part {
                 self.send(events).await?;
                 beat = Instant::now() + self.heartbeat;
@@ -118,16 +121,16 @@ impl Teller {
     }
 
     /// The next part, read on a thread that may wait for the disk.
-    async fn read(&self, mut watch: Watch) -> Result<(Watch, Vec<Bytes>), Refused> {
+    async fn read<S: Source>(&self, mut source: S) -> Result<(S, Vec<Bytes>), Refused> {
         let form = self.form.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let part = watch.poll().map(|cut| cut.map_or_else(Vec::new, |cut| form.part(&cut)));
-            (watch, part)
+            let part = source.read(&form);
+            (source, part)
         });
         // Only if this program is at fault.
-        let (watch, part) = read.await.map_err(|_| Refused::Gone)?;
+        let (source, part) = read.await.map_err(|_| Refused::Gone)?;
         match part {
-            Ok(part) => Ok((watch, part)),
+            Ok(part) => Ok((source, part)),
             Err(ReadError::Wait(WaitError::Closed)) => Err(Refused::Gone),
             Err(error) => {
                 tracing::warn!(%error, "changes cannot be read: a reader is sent away, and may come again");

@@ -20,6 +20,7 @@ mod forward;
 pub mod fuzzing;
 mod guard;
 mod headers;
+mod inbox;
 mod json;
 mod lag;
 mod metrics;

@@ -4,6 +4,7 @@ mod fsync;
 
 use crate::app::App;
 use anabranch::Database;
+use anabranch::conflicts::OpenCounts;
 use axum::http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -56,6 +57,11 @@ struct What {
     what: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InCollection {
+    collection: String,
+}
+
 type PerPeer = Family<Peer, Gauge<f64, AtomicU64>>;
 type PeerCounter = Family<Peer, Counter>;
 
@@ -80,6 +86,8 @@ struct LookedUp {
     buffered: Gauge,
     mismatches: Counter,
     readers: Gauge,
+    conflicts: Family<InCollection, Gauge>,
+    conflicts_more: Gauge,
     parked: Family<What, Gauge>,
 }
 
@@ -124,6 +132,7 @@ impl Metrics {
     pub(crate) async fn text(app: &App) -> Result<String, std::fmt::Error> {
         let status = app.database.status_async().await;
         let connections = app.peers();
+        let open = app.conflicts.of(&app.database).await;
         let metrics = &app.metrics;
         // A panic of another thread leaves numbers that are set anew below.
         let looked_up = metrics.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,6 +141,7 @@ impl Metrics {
             looked_up.set(status);
         }
         looked_up.connections(&connections);
+        looked_up.conflicts(open.ok().as_deref());
         looked_up.readers.set(app.readers.count() as i64);
         let mut out = String::new();
         text::encode(&mut out, &metrics.registry)?;
@@ -160,8 +170,20 @@ impl LookedUp {
         let help = "Transactions that wait for what they depend on";
         registry.register("buffered_transactions", help, self.buffered.clone());
         registry.register("digest_mismatches", "Digest mismatches found", self.mismatches.clone());
+        registry.register("conflicts_open", "Conflicts that wait for a person", self.conflicts.clone());
+        let help = "Whether more conflicts are open than were counted";
+        registry.register("conflicts_open_more", help, self.conflicts_more.clone());
         registry.register("change_readers", "Clients that read changes now", self.readers.clone());
         registry.register("parked", "Origins and collections that are parked", self.parked.clone());
+    }
+
+    /// Of a store that cannot be read, none are known.
+    fn conflicts(&self, open: Option<&OpenCounts>) {
+        self.conflicts.clear();
+        for (collection, count) in open.map(|open| open.collections.as_slice()).unwrap_or_default() {
+            self.conflicts.get_or_create(&InCollection { collection: collection.clone() }).set(*count as i64);
+        }
+        self.conflicts_more.set(open.is_some_and(|open| open.more).into());
     }
 
     fn clear(&self) {

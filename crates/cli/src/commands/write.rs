@@ -58,7 +58,7 @@ impl Write {
 }
 
 /// JSON from the command line or standard input, as it was written: the node reads it, numbers and all.
-fn json(argument: &str) -> anyhow::Result<String> {
+pub(super) fn json(argument: &str) -> anyhow::Result<String> {
     let text = if argument == "-" { from_input()? } else { argument.to_owned() };
     match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
         Ok(_) => Ok(text),

@@ -20,8 +20,12 @@ pub(crate) fn of(code: &str) -> (&'static str, &'static str) {
         "not-supported" | "rejected" | "overflow" | "slot-taken" => {
             (UNCHANGED, "`anabranch op --help` shows the operations; `anabranch get` the value as it is")
         }
-        "conflict-open" | "conflict-changed" | "already-resolved" => {
+        "conflict-open" => {
             (UNCHANGED, "`anabranch explain` shows the versions; write with the --context that `get` shows")
+        }
+        "conflict-changed" => (UNCHANGED, "`anabranch conflicts show` shows the conflict as it is now: decide again"),
+        "already-resolved" | "no-such-conflict" => {
+            (UNCHANGED, "`anabranch conflicts list` shows what is open, `conflicts history` who decided what")
         }
         "too-large" => (UNCHANGED, "a request has at most 1 MiB: write less at a time"),
         "too-many-requests" => (UNCHANGED, "try again in a moment, or ask another node with --url"),

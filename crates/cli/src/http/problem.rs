@@ -17,7 +17,7 @@ pub(crate) fn failure(status: u16, body: &Value) -> Failure {
     }
     let request = text("instance").map(|id| format!(", request {id}")).unwrap_or_default();
     failure = failure.line("code", format!("{code} ({status}{request})"));
-    for extra in ["reason", "dot", "acked", "have", "need", "bookings", "conflict"] {
+    for extra in ["reason", "dot", "acked", "have", "need", "bookings", "conflict", "outcome"] {
         if let Some(value) = body.get(extra) {
             failure = failure.line(extra, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }

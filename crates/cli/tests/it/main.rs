@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod certificates;
 mod chaos;
+mod conflicts;
 mod crash;
 mod hanging;
 mod hopping;

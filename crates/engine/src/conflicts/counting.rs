@@ -10,7 +10,7 @@ use anabranch_resolvers::{Indexed, Registry};
 /// How many conflicts are open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// By name and kind of the collection, where there are any.
+    /// By name and kind, of each collection that can have any.
     pub collections: Vec<((String, Kind), u64)>,
     /// Whether there are more: counting ended at its limit.
     pub more: bool,
@@ -24,13 +24,13 @@ pub fn count_open(registry: &Registry, read: &dyn Read, catalog: &Catalog, most:
     let mut counted = Counted::default();
     let numbers = collections(read)?;
     let mut room = most;
-    let wanted = catalog.iter().filter(|found| !found.is_system() && numbers.binary_search(&found.id).is_ok());
-    for collection in wanted {
+    for collection in catalog.iter().filter(|found| !found.is_system()) {
         let Ok(resolver) = query::resolver(registry, collection) else { continue };
         if !resolver.makes_conflicts() {
             continue;
         }
-        let entries = count(read, collection.id, room.saturating_add(1))?;
+        let any = numbers.binary_search(&collection.id).is_ok();
+        let entries = if any { count(read, collection.id, room.saturating_add(1))? } else { 0 };
         let mut open = 0;
         if resolver.indexed() == Indexed::Keys {
             // What the index holds of such a kind is what its resolver says.
@@ -43,9 +43,7 @@ pub fn count_open(registry: &Registry, read: &dyn Read, catalog: &Catalog, most:
                 key = next_key(read, collection.id, Some(&at))?;
             }
         }
-        if open > 0 {
-            counted.collections.push(((collection.name.clone(), collection.kind), open));
-        }
+        counted.collections.push(((collection.name.clone(), collection.kind), open));
         counted.more |= entries > room;
         room = room.saturating_sub(entries);
         if counted.more {

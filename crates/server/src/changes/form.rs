@@ -40,6 +40,21 @@ impl Form {
         pieces
     }
 
+    /// Events of whatever kind, without ids, in pieces that are sent one by one.
+    pub(super) fn events(&self, events: impl Iterator<Item = (&'static str, Value)>) -> Vec<Bytes> {
+        let (mut pieces, mut text) = (Vec::new(), String::new());
+        for (event, data) in events {
+            self.event(&mut text, event, None, data);
+            if text.len() >= AT_ONCE {
+                pieces.push(std::mem::take(&mut text).into());
+            }
+        }
+        if !text.is_empty() {
+            pieces.push(text.into());
+        }
+        pieces
+    }
+
     pub(super) fn cut(&self, token: &Token) -> Bytes {
         let mut text = String::new();
         self.write_cut(&mut text, token);

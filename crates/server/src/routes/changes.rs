@@ -3,7 +3,7 @@
 use crate::answer::{self, Shown};
 use crate::app::App;
 use crate::call::Call;
-use crate::changes::{Form, HangUp};
+use crate::changes::{Changes, Form, HangUp};
 use crate::headers;
 use crate::path;
 use crate::problem::{Code, Problem};
@@ -16,6 +16,7 @@ use axum::response::Response;
 use hyper::header::ACCEPT;
 use hyper::http::StatusCode;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -35,11 +36,7 @@ pub(crate) async fn changes(
         None => query.get("since").map(|since| headers::decode(since, &cluster)).transpose()?,
     };
     let asked = call.view_since(&app, since.as_ref().unwrap_or(&Token::new())).await?;
-    let too_many = || {
-        let detail = format!("{} read changes already: try again later, or at another node", app.readers.most());
-        Problem::new(Code::TooManyRequests, detail)
-    };
-    let place = app.readers.enter().ok_or_else(too_many)?;
+    let place = enter(&app)?;
     let database = app.database.clone();
     let opened = tokio::task::spawn_blocking(move || database.watch(filter, since.as_ref())).await;
     let watch = opened.map_err(|_| Problem::new(Code::Internal, "the log could not be read"))??;
@@ -48,10 +45,19 @@ pub(crate) async fn changes(
     shown.join(&asked);
     let media = form.media();
     let hang_up = hang_up.map(|Extension(hang_up)| hang_up).unwrap_or_default();
-    let told = app.readers.tell(place, watch, form, hang_up);
+    let told = app.readers.tell(place, Changes(watch), form, hang_up);
     let mut response = answer::plain(StatusCode::OK, media, Body::new(told));
     response.extensions_mut().insert(Shown(shown));
     Ok(response)
+}
+
+/// A place for one more reader.
+pub(super) fn enter(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    let too_many = || {
+        let detail = format!("{} read changes already: try again later, or at another node", app.readers.most());
+        Problem::new(Code::TooManyRequests, detail)
+    };
+    app.readers.enter().ok_or_else(too_many)
 }
 
 fn filter(collection: Option<&str>, prefix: Option<&str>) -> Result<Filter, Problem> {
@@ -66,7 +72,7 @@ fn filter(collection: Option<&str>, prefix: Option<&str>) -> Result<Filter, Prob
 }
 
 /// Whether the client asks for server-sent events by name.
-fn wants_events(headers: &HeaderMap) -> bool {
+pub(super) fn wants_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut media = accepted.flat_map(|value| value.split(',')).filter_map(|range| range.split(';').next());
     media.any(|media| media.trim().eq_ignore_ascii_case(EVENT_STREAM))

@@ -7,7 +7,7 @@ use crate::answer;
 use crate::app::App;
 use crate::call::Call;
 use crate::headers;
-use crate::path;
+use crate::path::{self, Query};
 use crate::problem::{Code, Problem};
 use anabranch::{Kind, Operation, Outcome, View, names};
 use axum::body::Body;
@@ -66,11 +66,7 @@ fn item(view: &View, path: &str, key: &str, outcome: &Outcome) -> Result<Value, 
 pub(crate) async fn scan(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
     let path = call.collection()?;
     let query = call.query(&["prefix", "after", "limit"])?;
-    let limit = match query.get("limit").map(str::parse) {
-        None => DEFAULT_LIMIT,
-        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-        Some(_) => return Err(Problem::bad_request(format!("limit is from 1 to {MAX_LIMIT}"))),
-    };
+    let limit = limit(&query)?;
     let prefix = query.get("prefix").unwrap_or_default().to_owned();
     let after = query.get("after").map(str::to_owned);
     let too_long = |text: &str| text.len() > names::MAX_KEY;
@@ -80,6 +76,15 @@ pub(crate) async fn scan(State(app): State<Arc<App>>, call: Call) -> Result<Resp
     let view = call.view(&app).await?;
     let body = read(view.clone(), move |view| page(view, &path, &prefix, after, limit)).await?;
     Ok(answer::text(&view, StatusCode::OK, body))
+}
+
+/// How many items a page has at most.
+pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
+    match query.get("limit").map(str::parse) {
+        None => Ok(DEFAULT_LIMIT),
+        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        Some(_) => Err(Problem::bad_request(format!("limit is from 1 to {MAX_LIMIT}"))),
+    }
 }
 
 /// The body of a page, written item by item so that large values are not held twice.

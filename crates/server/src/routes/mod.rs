@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod collections;
+pub(crate) mod conflicts;
 pub(crate) mod data;
 pub(crate) mod explain;
 pub(crate) mod health;
@@ -22,7 +23,7 @@ use axum::routing::{MethodRouter, get, post, put};
 use std::sync::Arc;
 
 /// All routes. `/openapi.json` describes exactly these.
-pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
+pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 15] {
     [
         ("/health", get(health::health)),
         ("/ready", get(health::ready)),
@@ -36,6 +37,9 @@ pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
         ("/v1/transactions", post(transactions::post)),
         ("/v1/explain/{collection}/{key}", get(explain::explain)),
         ("/v1/changes", get(changes::changes)),
+        ("/v1/conflicts", get(conflicts::list)),
+        ("/v1/conflicts/history", get(conflicts::history)),
+        ("/v1/conflicts/{conflict}", get(conflicts::one).post(conflicts::resolve)),
     ]
 }
 

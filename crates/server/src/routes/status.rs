@@ -19,7 +19,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>, call: Call) -> Result<Re
     let status = app.database.status_async().await;
     let status = status.ok_or_else(|| Problem::new(Code::NotReady, "the database is closed or its store failed"))?;
     let names = app.database.names();
-    let body = json!({
+    let open = app.conflicts.of(&app.database).await?;
+    let mut body = json!({
         "cluster": names.cluster,
         "region": names.region,
         "name": names.node,
@@ -31,8 +32,12 @@ pub(crate) async fn status(State(app): State<Arc<App>>, call: Call) -> Result<Re
         "shards": [shard(&status)],
         "behind_ms": status.behind_ms,
         "peers": peers(&status.peers, &app.peers()),
-        "conflicts_open": 0,
+        "conflicts_open": open.total(),
     });
+    if open.more {
+        // So many at least: counting ended at its limit.
+        body["conflicts_open_more"] = true.into();
+    }
     // The view is taken after the status, so that its token covers what the status shows.
     Ok(answer::of(&app.database.view(), StatusCode::OK, &body))
 }

@@ -126,7 +126,7 @@ fn bodies_are_json_of_bounded_size() {
 fn paths_and_methods_that_are_none_are_problems() {
     let server = Server::start();
     server.declare("c", "lww");
-    for path in ["/", "/v1", "/v2/data/c/k", "/v1/conflicts", "/v1/change", "/favicon.ico"] {
+    for path in ["/", "/v1", "/v2/data/c/k", "/v1/inbox", "/v1/change", "/favicon.ico"] {
         server.get(path).problem(404, "not-found");
     }
     for (method, path, allow) in [

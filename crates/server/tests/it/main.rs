@@ -4,6 +4,7 @@ mod acknowledgements;
 mod calendars;
 mod changes;
 mod collections;
+mod conflicts;
 mod connections;
 mod counters;
 mod customs;
