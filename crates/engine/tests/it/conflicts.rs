@@ -5,7 +5,7 @@ use anabranch_causality::Kind;
 use anabranch_engine::store::{Batch, Read, Space, Store, StoreError, Visit};
 use anabranch_engine::{Catalog, Change, conflicts, keys};
 use anabranch_protocol::Message;
-use anabranch_resolvers::{Keep, Member, Operation, Registry, Resolution};
+use anabranch_resolvers::{Booking, Keep, Member, Moment, Operation, Registry, Resolution, Span};
 use anabranch_store::MemoryStore;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ impl Random {
 fn change(random: &mut Random, replica: &Replica) -> Change {
     let key = format!("k{}", random.below(3));
     let value = || Operation::Put(key.len().into());
-    match random.below(12) {
+    match random.below(15) {
         0..4 => operate("notes", Kind::REGISTER, &key, Operation::Put(random.below(3).into())),
         4 => operate("notes", Kind::REGISTER, &key, Operation::Delete),
         5 => operate("plain", Kind::REGISTER, &key, value()),
@@ -39,10 +39,23 @@ fn change(random: &mut Random, replica: &Replica) -> Change {
         7 => operate("tags", Kind::OR_SET, &key, Operation::AddMembers(vec![Member::Bool(true)])),
         8 => operate("carts", Kind::CART, &key, Operation::AddItem { item: "i".into(), quantity: 1 }),
         9 => operate("maps", Kind::MAP, &key, Operation::Delete),
+        11..14 => operate("rooms", Kind::CALENDAR, &key, booking(random)),
         // Refused, with all that came before it in the request.
         10 => operate("likes", Kind::G_COUNTER, &key, Operation::Add(-1)),
         _ => resolution(random, replica).unwrap_or_else(|| operate("notes", Kind::REGISTER, &key, value())),
     }
+}
+
+/// An hour of a short day, or the end of a booking.
+fn booking(random: &mut Random) -> Operation {
+    let id = format!("b{}", random.below(6));
+    if random.below(4) == 0 {
+        return Operation::Cancel { booking: id, by: "ann".into() };
+    }
+    let hour = random.below(3) as i64;
+    let at = |hour: i64| Moment::from_ms(hour * 3_600_000).expect("a moment");
+    let span = Span { start: at(hour), end: at(hour + 2) };
+    Operation::Book(Booking { booking: Some(id), span, title: "x".into(), by: "ann".into() })
 }
 
 fn resolution(random: &mut Random, replica: &Replica) -> Option<Change> {
@@ -65,7 +78,7 @@ fn check(replica: &Replica, when: &str) -> usize {
     right.len()
 }
 
-fn history(seed: u64) -> (usize, usize) {
+fn history(seed: u64) -> (usize, usize, usize) {
     let mut random = Random(seed);
     let mut replicas = [Replica::new("a", 1), Replica::new("b", 2)];
     replicas[0].connect("b", 2);
@@ -74,7 +87,7 @@ fn history(seed: u64) -> (usize, usize) {
         one(Change::Declare { collection: name.into(), kind: Kind::REGISTER, resolver: resolver.into() })
     };
     let mut outbox: [Vec<Vec<u8>>; 2] = Default::default();
-    let (mut most, mut resolved) = (0, 0);
+    let (mut most, mut resolved, mut rooms) = (0, 0, 0);
     let mut counter = 0;
     for step in 0..60 {
         let at = random.below(2) as usize;
@@ -112,20 +125,25 @@ fn history(seed: u64) -> (usize, usize) {
         }
         for replica in &replicas {
             most = most.max(check(replica, &format!("seed {seed}, step {step}")));
+            let contested = replica.engine.catalog().get("rooms", Kind::CALENDAR);
+            let count = |id| conflicts::count(&replica.store, id, 100).expect("counted");
+            rooms += contested.map_or(0, |found| count(found.id)) as usize;
         }
     }
-    (most, resolved)
+    (most, resolved, rooms)
 }
 
 #[test]
 fn the_index_is_what_the_rows_call_for_after_any_history() {
-    let (mut most, mut resolved) = (0, 0);
+    let (mut most, mut resolved, mut rooms) = (0, 0, 0);
     for seed in 0..150 {
-        let (open, done) = history(seed);
+        let (open, done, contested) = history(seed);
+        rooms += contested;
         most = most.max(open);
         resolved += done;
     }
     assert!(most >= 5, "the histories make conflicts: at most {most} were open");
+    assert!(rooms >= 20, "the histories contest bookings: {rooms} times");
     assert!(resolved >= 20, "the histories resolve conflicts: {resolved} were");
 }
 
