@@ -46,16 +46,22 @@ fn nothing_is_lost_counted_twice_or_seen_backwards_in_chaos() {
     wrong_clocks(&mut cluster);
     cluster.verify("20s").with_code(0);
     let stop = Arc::new(AtomicBool::new(false));
-    let running: Vec<_> = (0..3).map(|number| Writer::new(ports.clone(), seed + number, true).run(&stop)).collect();
+    let start = |number| Writer::new(ports.clone(), seed + number, true).run(&stop);
+    let running = RefCell::new(Vec::new());
 
     let strikes = RefCell::new(Strikes::new(seed));
     let told = judged(
         &mut cluster,
         seed,
-        |cluster| strikes.borrow_mut().rain(cluster, lasts),
+        strikes::STOP,
+        |cluster| {
+            // Not before: what travellers need is made while replicas can become equal.
+            running.borrow_mut().extend((0..3).map(start));
+            strikes.borrow_mut().rain(cluster, lasts);
+        },
         |cluster| {
             stop.store(true, Ordering::Relaxed);
-            let writers: Vec<_> = running.into_iter().map(|thread| thread.join().expect("a writer")).collect();
+            let writers: Vec<_> = running.take().into_iter().map(|thread| thread.join().expect("a writer")).collect();
             let (all, retries) = (Writer::all(&writers), writers.iter().map(|writer| writer.retries).sum::<usize>());
             tell(&format!("chaos: {} requests acknowledged, {retries} attempts repeated", all.requests));
             assert!(retries > 0, "no write met a fault: the test proves nothing");

@@ -50,15 +50,16 @@ fn hop(what: &str, names: &[&str], leader: Option<&str>) {
     let mut cluster = Cluster::start_apart(names, leader, LINK, seed);
     let lasts = seconds("ANABRANCH_HOP_SECONDS", 8);
     let strike = |cluster: &mut Cluster| Faults::new(cluster, Random::new(seed)).strike(lasts);
-    let told = judged(&mut cluster, seed, strike, |_| {});
+    let told = judged(&mut cluster, seed, Duration::ZERO, strike, |_| {});
     tell(&format!("hopping, {what}: {lasts:?}, {told}"));
 }
 
 /// Lets clients travel while `strike` does what it does, and judges what they saw; `before_the_end` is done when they
-/// have stopped and before anybody looks at what is left. Says what it came to.
+/// have stopped and before anybody looks at what is left. No node is stopped for longer than `stopped`. Says what it came to.
 pub(crate) fn judged(
     cluster: &mut Cluster,
     seed: u64,
+    stopped: Duration,
     strike: impl FnOnce(&mut Cluster),
     before_the_end: impl FnOnce(&mut Cluster),
 ) -> String {
@@ -75,7 +76,7 @@ pub(crate) fn judged(
     cluster.verify("15s").with_code(0);
     world.look_everywhere();
     let verdict = Verdict::of(&world.journal, stalls);
-    verdict.must_be_good();
+    verdict.must_be_good(stopped);
     verdict.to_string()
 }
 

@@ -19,6 +19,9 @@ const BAD: LinkProfile = LinkProfile {
     reorder: 0.2,
 };
 
+/// The longest that a node is stopped.
+pub(super) const STOP: Duration = Duration::from_millis(1_300);
+
 /// The longest that a partition lasts.
 const PARTITION: Duration = Duration::from_secs(4);
 
@@ -113,7 +116,8 @@ impl Strikes {
         let victim = self.some(cluster);
         self.stops += 1;
         cluster.process(victim).signal(Signal::STOP);
-        std::thread::sleep(Duration::from_millis(100 + self.random.below(1_200)));
+        let least = STOP / 13;
+        std::thread::sleep(least + (STOP - least).mul_f64(self.random.below(100) as f64 / 100.0));
         cluster.process(victim).signal(Signal::CONT);
     }
 
