@@ -9,10 +9,14 @@ use crate::random::Random;
 use crate::workload;
 use crate::world::{Checked, World};
 use anabranch_causality::{Dot, OperationId, SessionId};
-use anabranch_engine::{Refusal, Write, Written};
+use anabranch_engine::{Change, Refusal, Write, Written};
+use anabranch_resolvers::Operation;
 
 /// A follower is asked to write itself, in so many of a thousand cases, to see it refuse.
 const ASKS_ENGINE: u64 = 50;
+
+/// A client looks at what is in conflict somewhere before it asks, in so many of a thousand cases.
+const DECIDES: u64 = 300;
 
 /// All clients and what they asked for.
 pub(crate) struct Clients {
@@ -115,11 +119,23 @@ impl World {
         if self.clients.random.chance(self.plan.novel) {
             changes.push(builds::change(&mut self.clients.random, request));
         }
+        if self.clients.random.chance(DECIDES) {
+            let node = self.clients.random.below(self.nodes.len());
+            let random = &mut self.clients.random;
+            if let Some(engine) = &self.nodes[node].engine {
+                let (catalog, store) = (engine.catalog(), &self.nodes[node].store);
+                workload::decide(&mut changes, random, &self.plan, &self.registry, catalog, store);
+            }
+        }
         if self.clients.random.chance(self.plan.contexts) {
             let node = self.clients.random.below(self.nodes.len());
             if let Some(engine) = &self.nodes[node].engine {
                 workload::add_contexts(&mut changes, &self.registry, engine.catalog(), &self.nodes[node].store);
             }
+        }
+        let decides = |change: &Change| matches!(change, Change::Operate { operation: Operation::Resolve(_), .. });
+        if changes.iter().any(decides) {
+            self.coverage.note("decisions about conflicts");
         }
         let (key, reused) = self.next_key(session);
         let home = self.clients.sessions[session].home;

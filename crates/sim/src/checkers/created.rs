@@ -1,9 +1,10 @@
 //! What a leader makes of a request: it adds what was asked and nothing else, and supersedes only what it saw.
 
 use crate::ledger::Ledger;
-use anabranch_causality::{Actor, Effect, Tag, Transaction, Writer};
+use anabranch_causality::{Actor, Effect, Kind, Tag, Transaction, Writer};
+use anabranch_engine::resolutions::RESOLUTIONS;
 use anabranch_engine::{Change, Write};
-use anabranch_resolvers::Operation;
+use anabranch_resolvers::{Booking, Operation, Resolution};
 use std::collections::BTreeSet;
 
 /// Checks a transaction that a leader, having applied `ledger`, made of `write`.
@@ -37,6 +38,9 @@ pub(crate) fn check(write: &Write, transaction: &Transaction, ledger: &Ledger) -
                     return Err(format!("{dot} supersedes {tag}, which its context does not name"));
                 }
                 own.check(transaction, effect, operation, context.is_some())?;
+                if let Operation::Resolve(resolution) = operation {
+                    check_record(next()?, resolution).map_err(|what| format!("{dot}: {what}; asked: {change:?}"))?;
+                }
             }
             Change::Field { .. } => {
                 next()?;
@@ -87,9 +91,10 @@ impl Own {
             Operation::SetFields(fields) => fields.keys().any(|field| field.as_bytes() == subkey),
             Operation::RemoveFields(fields) => fields.iter().any(|field| field.as_bytes() == subkey),
             Operation::RemoveItem { item } => item.as_bytes() == subkey,
-            Operation::Resolve(_) => true,
-            // What these supersede is checked with their kinds.
-            Operation::Book(_) | Operation::Cancel { .. } | Operation::Move { .. } => false,
+            // Of a calendar, the places of the conflict's bookings, which its id says.
+            Operation::Resolve(_) => effect.kind == Kind::REGISTER,
+            Operation::Cancel { booking, .. } | Operation::Move { booking, .. } => subkey == of_booking(1, booking),
+            Operation::Book(_) => false,
             Operation::InsertText { .. } | Operation::DeleteText { .. } | Operation::Yjs(_) => false,
             Operation::Add(_) | Operation::AddItem { .. } => false,
         };
@@ -105,6 +110,24 @@ impl Own {
         }
         Ok(())
     }
+}
+
+/// A resolution leaves a record, under the id of the conflict that it ends.
+fn check_record(effect: &Effect, resolution: &Resolution) -> Result<(), String> {
+    let is_record = effect.collection == RESOLUTIONS && effect.kind == Kind::MAP && effect.adds.len() == 1;
+    if is_record && effect.key == resolution.conflict.to_string() {
+        return Ok(());
+    }
+    Err(format!("it leaves no record of the resolution, but {}/{}", effect.collection, effect.key))
+}
+
+/// Where the rows of a booking are: 1 its places, 2 who booked it, 3 its changes.
+fn of_booking(what: u8, id: &str) -> Vec<u8> {
+    [&[what], id.as_bytes()].concat()
+}
+
+fn subkeys(adds: &[(&[u8], &[u8])]) -> Vec<Vec<u8>> {
+    adds.iter().map(|(subkey, _)| subkey.to_vec()).collect()
 }
 
 fn superseded(effect: &Effect) -> impl Iterator<Item = &Tag> {
@@ -150,9 +173,25 @@ fn check_additions(effect: &Effect, operation: &Operation) -> Result<(), String>
         Operation::AddItem { item, quantity } => {
             adds == [(item.as_bytes(), &signed(*quantity)[..])] && folds.is_empty()
         }
-        Operation::Book(_) | Operation::Cancel { .. } | Operation::Move { .. } | Operation::Resolve(_) => {
-            folds.is_empty()
+        Operation::Book(Booking { booking: Some(id), .. }) => {
+            subkeys(&adds) == [of_booking(2, id), of_booking(1, id)] && folds.is_empty()
         }
+        Operation::Book(_) => adds.len() == 2 && adds[0].0[1..] == adds[1].0[1..] && folds.is_empty(),
+        Operation::Cancel { booking, .. } | Operation::Move { booking, .. } => {
+            let same = adds.len() == 2 && adds[0].1 == adds[1].1;
+            same && subkeys(&adds) == [of_booking(1, booking), of_booking(3, booking)] && folds.is_empty()
+        }
+        Operation::Resolve(resolution) if effect.kind == Kind::CALENDAR => {
+            // Each booking of the conflict has a new place, and what was decided is remembered.
+            let (last, places) = adds.split_last().ok_or("a resolution adds something")?;
+            let decided = last.0 == [&[4], &resolution.conflict.0[..]].concat();
+            let superseded: Vec<&[u8]> = effect.supersedes.iter().map(|group| &group.subkey[..]).collect();
+            let are_places = places.iter().all(|(subkey, _)| subkey.first() == Some(&1));
+            // All but those whose places are later ones of the same session.
+            let all = superseded.iter().all(|subkey| places.iter().any(|(place, _)| place == subkey));
+            decided && are_places && all && !places.is_empty() && folds.is_empty()
+        }
+        Operation::Resolve(_) => !adds.is_empty() && folds.is_empty(),
         Operation::InsertText { .. } | Operation::DeleteText { .. } | Operation::Yjs(_) => adds.is_empty(),
         Operation::Delete
         | Operation::Clear

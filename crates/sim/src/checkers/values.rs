@@ -1,6 +1,8 @@
 //! What people read: values from the specified rows, worked out without the resolvers, and compared with what a replica
 //! answers.
 
+mod calendar;
+
 use super::spec::{Place, State};
 use crate::builds;
 use anabranch_causality::{Actor, Hlc, Kind, Reader, Tag};
@@ -63,7 +65,10 @@ fn value(right: &State, place: (&str, u8, &str), resolver: &str) -> Result<Optio
     let (name, kind, key) = place;
     let value = match resolver {
         "lww" => lww(&rows),
+        "escalate" => lww(&rows),
         "keep-all" | builds::NAME => keep_all(&rows),
+        "map" => fields(&rows),
+        "calendar" => calendar::value(&rows)?,
         "or-set" => members(&rows)?,
         "cart" => items(&rows)?,
         "g-counter" | "pn-counter" => {
@@ -89,6 +94,17 @@ fn lww(rows: &Rows<'_>) -> Option<Value> {
     };
     let standing = rows.iter().filter(|(_, tag, ..)| !outranked(tag));
     standing.max_by_key(|(_, tag, stamp, _)| (*stamp, *tag)).map(|(.., payload)| json(payload))
+}
+
+/// Each field as if it were a register.
+fn fields(rows: &Rows<'_>) -> Option<Value> {
+    let mut fields: BTreeMap<&[u8], Rows<'_>> = BTreeMap::new();
+    for row in rows {
+        fields.entry(row.0).or_default().push(*row);
+    }
+    let field = |(name, rows): (&[u8], Rows<'_>)| Some((String::from_utf8_lossy(name).into_owned(), lww(&rows)?));
+    let object: Map<String, Value> = fields.into_iter().filter_map(field).collect();
+    (!object.is_empty()).then_some(Value::Object(object))
 }
 
 fn keep_all(rows: &Rows<'_>) -> Option<Value> {
