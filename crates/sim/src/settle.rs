@@ -72,7 +72,7 @@ impl World {
         let mut silent_since = None;
         loop {
             self.run_until(self.now + LOOK_MS)?;
-            if !(self.clients.is_quiet() && self.travellers.is_quiet()) {
+            if !self.is_quiet() {
                 continue;
             }
             let since = *silent_since.get_or_insert(self.now);
@@ -88,16 +88,32 @@ impl World {
         }
     }
 
+    /// Nobody asks, and nothing that was asked waits at a node: whoever gave up waiting for an answer may still be written for.
+    fn is_quiet(&self) -> bool {
+        let waits = self.nodes.iter().any(|node| !node.waiting.is_empty());
+        self.clients.is_quiet() && self.travellers.is_quiet() && !waits
+    }
+
     fn is_converged(&self) -> bool {
         let first = &self.nodes[0].durable_vector;
         self.nodes.iter().all(|node| node.is_up() && node.durable_vector == *first)
     }
 
-    /// All replicas are equal: so they must stay, in silence, and be what the specification says.
-    fn finish(&mut self) -> Checked {
+    /// Waits for what is under way, and then for a while in which nothing should be; says when that began.
+    fn fall_silent(&mut self) -> Result<u64, crate::Violation> {
         self.run_until(self.now + GRACE_MS)?;
         let before = self.now;
         self.run_until(self.now + SILENCE_MS)?;
+        Ok(before)
+    }
+
+    /// All replicas are equal: so they must stay, in silence, and be what the specification says.
+    fn finish(&mut self) -> Checked {
+        let mut before = self.fall_silent()?;
+        // A request of one who has given up may come late, however quiet all others are.
+        while self.last_asked + GRACE_MS > before {
+            before = self.fall_silent()?;
+        }
         if self.last_transactions > before {
             return Err(self.violation("transactions are sent although all replicas are equal"));
         }

@@ -187,6 +187,7 @@ impl World {
                 of_ticket = Some(ticket);
                 let request = self.clients.tickets[ticket as usize].request;
                 let write = self.clients.requests[request].write.clone();
+                self.last_asked = self.now;
                 self.trace.line(self.now, || format!("{node} is asked {request}: {write:?}"));
                 match self.nodes[node].parts() {
                     Some((engine, store)) => engine.handle_write(store, time, ticket, &write),

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) healing: bool,
     /// When transactions were last sent.
     pub(crate) last_transactions: u64,
+    /// When a leader was last asked to write.
+    pub(crate) last_asked: u64,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
             faults: Random::stream(seed, "faults"),
             healing: false,
             last_transactions: 0,
+            last_asked: 0,
             plan,
         }
     }

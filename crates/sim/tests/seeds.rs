@@ -50,6 +50,13 @@ fn the_second_five_hundred_seeds() {
     run(Scenario::Swarm, 500..1_000);
 }
 
+/// Seeds that once found something.
+#[test]
+fn the_seeds_to_remember() {
+    // A write that its client had given up came when all replicas had been equal for a while.
+    run(Scenario::Swarm, 26_472..26_473);
+}
+
 #[test]
 fn a_healthy_mesh_sends_nothing_twice() {
     run(Scenario::Healthy, 0..100);
