@@ -103,18 +103,21 @@ async fn a_replica_that_cannot_do_one_thing_is_still_asked_for_others() {
 async fn sessions_spread_over_equals_and_each_stays() {
     let nodes = [("a", 10), ("b", 10), ("c", 10)].map(|(name, ms)| Node::start(name, ms, always(1, value("1"))));
     let client = client(&nodes.each_ref()).await;
-    let mut used = std::collections::BTreeSet::new();
+    let (mut used, mut moved) = (std::collections::BTreeSet::new(), 0);
     for _ in 0..40 {
         let session = client.session();
         session.get("c", "k").await.expect("an answer");
         let first = session.last_replica();
         for _ in 0..3 {
             session.get("c", "k").await.expect("an answer");
-            assert_eq!(session.last_replica(), first);
+            moved += u32::from(session.last_replica() != first);
         }
         used.insert(first);
     }
     assert_eq!(used.len(), 3);
+    // Of 120. A machine that stands still makes a node look farther than its equals for a while; whoever chose anew at each
+    // call would move about 80 times.
+    assert!(moved <= 30, "{moved} times");
 }
 
 #[tokio::test]
