@@ -3,15 +3,17 @@
 
 use crate::definition;
 use crate::input::Input;
-use crate::replica::{Replica, add, frame, operate, session};
-use crate::specs;
-use anabranch_causality::{Dot, Kind, SessionId, Transaction};
-use anabranch_engine::{Alarm, Change, Output, Write};
+use crate::replica::{REGISTRY, Replica, add, frame, operate, session};
+use crate::{drawn, specs};
+use anabranch_causality::{Context, Dot, Kind, SessionId, Transaction};
+use anabranch_engine::{Alarm, Change, Output, Write, query};
 use anabranch_protocol::Message;
 use anabranch_resolvers::laws::Random;
 use std::collections::{BTreeMap, VecDeque};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+/// From whom to whom.
+const LINKS: [(usize, usize); 6] = [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)];
 /// The most steps of a schedule.
 const MOST: usize = 96;
 /// How many rounds of 250 ms of virtual time may pass until all is quiet.
@@ -20,6 +22,12 @@ const ROUNDS: usize = 80;
 /// # Panics
 /// On a violation.
 pub fn body(bytes: &[u8]) {
+    let cluster = play(bytes);
+    cluster.judge(&cluster.transactions());
+}
+
+/// A schedule, until all is healed.
+fn play(bytes: &[u8]) -> Cluster {
     let mut input = Input::new(bytes);
     let mut cluster = Cluster::new();
     for _ in 0..MOST {
@@ -29,7 +37,7 @@ pub fn body(bytes: &[u8]) {
         cluster.step(&mut input);
     }
     cluster.heal();
-    cluster.judge();
+    cluster
 }
 
 struct Cluster {
@@ -66,7 +74,8 @@ impl Cluster {
     fn step(&mut self, input: &mut Input<'_>) {
         match input.byte() % 16 {
             0..=4 => {
-                let (node, write) = (input.below(3), self.draw(input));
+                let node = input.below(3);
+                let write = self.draw(node, input);
                 self.write(node, &write);
             }
             5 => {
@@ -99,22 +108,39 @@ impl Cluster {
                 let (a, b) = pair(input);
                 self.connect(a, b);
             }
-            13 => self.restart(input.below(3)),
+            13 => self.stop(input),
             14 => {
-                // Handled, but lost before it is on disk.
-                let (node, write) = (input.below(3), self.draw(input));
-                let Replica { engine, store, time, .. } = self.node(node);
-                engine.handle_write(store, *time, 2, &write).expect("the store is sound");
-                self.restart(node);
+                // What is under way arrives, and the answers, and theirs.
+                for _ in 0..4 + input.below(12) {
+                    for (from, to) in LINKS {
+                        self.deliver(from, to);
+                    }
+                }
             }
             _ => self.tick(u64::from(input.byte()) * 10),
         }
     }
 
-    /// A write of one or two changes, of a session or of none.
-    fn draw(&mut self, input: &mut Input<'_>) -> Write {
+    /// Seldom: who has just come back hears little.
+    fn stop(&mut self, input: &mut Input<'_>) {
+        let node = input.below(3);
+        match input.below(4) {
+            0 => self.restart(node),
+            1 => {
+                // Handled, but lost before it is on disk.
+                let write = self.draw(node, input);
+                let Replica { engine, store, time, .. } = self.node(node);
+                engine.handle_write(store, *time, 2, &write).expect("the store is sound");
+                self.restart(node);
+            }
+            _ => self.tick(250),
+        }
+    }
+
+    /// A write of one or two changes, of a session or of none, by somebody who sees what is at that node.
+    fn draw(&mut self, node: usize, input: &mut Input<'_>) -> Write {
         let count = 1 + usize::from(input.byte() & 7 == 7);
-        let changes = (0..count).map(|_| change(input)).collect();
+        let changes = (0..count).map(|_| change(input, self.node(node))).collect();
         let key = match input.byte() {
             who @ 0..=127 => {
                 let session = session(who % 3);
@@ -224,7 +250,7 @@ impl Cluster {
             let mut moved = true;
             while moved {
                 moved = false;
-                for (from, to) in [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
+                for (from, to) in LINKS {
                     // Not until the link is empty: heartbeats answer each other for ever only when time passes.
                     moved |= self.deliver(from, to);
                 }
@@ -243,16 +269,21 @@ impl Cluster {
         vectors.windows(2).all(|pair| pair[0] == pair[1])
     }
 
-    fn judge(&self) {
+    /// What one of them applied, which must be what all did.
+    fn transactions(&self) -> Vec<Transaction> {
+        let log = self.nodes[0].as_ref().expect("only taken out to be put back").log();
+        log.into_iter().map(|(transaction, _)| transaction).collect()
+    }
+
+    fn judge(&self, transactions: &[Transaction]) {
         let nodes: Vec<&Replica> = self.nodes.iter().flatten().collect();
-        let transactions: Vec<Transaction> = nodes[0].log().into_iter().map(|(transaction, _)| transaction).collect();
         for dot in &self.acknowledged {
             let kept = nodes[0].engine.durable_full().get(dot.origin) >= dot.seq;
             assert!(kept, "{dot} was acknowledged, and nobody has it");
         }
         for node in &nodes {
             assert_eq!(node.digest(), nodes[0].digest(), "equal transactions, other rows at {}", node.name);
-            definition::check(node, &transactions);
+            definition::check(node, transactions);
             let status = node.engine.status(node.time);
             assert_eq!((status.buffered, status.parked_origins.len(), status.parked_collections.len()), (0, 0, 0));
             for found in node.engine.catalog().iter() {
@@ -273,12 +304,18 @@ fn pair(input: &mut Input<'_>) -> (usize, usize) {
     (from, (from + step) % 3)
 }
 
-fn change(input: &mut Input<'_>) -> Change {
-    let kind = input.byte();
+fn change(input: &mut Input<'_>, seen: &Replica) -> Change {
+    let kind = input.byte() % 16;
+    if kind >= 13
+        && let Some(decision) = drawn::decision(input, seen)
+    {
+        return decision;
+    }
     let key = ["k", "l"][input.below(2)];
     let random = &mut Random::new(u64::from(input.byte()) << 8 | u64::from(input.byte()));
-    match kind % 10 {
-        0 | 1 => operate("names", Kind::REGISTER, key, specs::any_register_operation(random)),
+    match kind {
+        0 => operate("names", Kind::REGISTER, key, specs::any_register_operation(random)),
+        1 => with_context(operate("names", Kind::REGISTER, key, specs::any_register_operation(random)), seen),
         2 => add(key, random.below(9) as i64 - 4),
         3 => operate("tags", Kind::OR_SET, key, specs::any_set_operation(random)),
         4 | 5 => operate("forms", Kind::MAP, key, specs::any_map_operation(random)),
@@ -289,10 +326,57 @@ fn change(input: &mut Input<'_>) -> Change {
             kind: Kind::REGISTER,
             resolver: ["lww", "keep-all", "escalate"][random.index(3)].into(),
         },
-        _ => Change::Field {
+        9 => Change::Field {
             collection: "forms".into(),
             field: ["a", "n"][random.index(2)].into(),
             resolver: ["lww", "keep-all", "escalate"][random.index(3)].into(),
         },
+        10 | 11 => operate("notes", Kind::TEXT, key, drawn::any_text_operation(random)),
+        _ => operate("rooms", Kind::CALENDAR, key, drawn::any_calendar_operation(random)),
+    }
+}
+
+/// With the versions that are seen.
+fn with_context(mut change: Change, seen: &Replica) -> Change {
+    if let Change::Operate { collection, kind, key, context, .. } = &mut change
+        && let Some(found) = seen.engine.catalog().get(collection, *kind)
+    {
+        let value = query::value(&REGISTRY, &seen.store, found, key, None, 1 << 20).expect("values can be read");
+        *context = value.map(|outcome| Context::new(outcome.versions));
+    }
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anabranch_engine::{KeyRows, resolutions};
+    use anabranch_resolvers::Rows;
+    use std::collections::BTreeSet;
+
+    /// Whether any text was merged there.
+    fn has_snapshot(replica: &Replica) -> bool {
+        let Some(notes) = replica.engine.catalog().get("notes", Kind::TEXT) else { return false };
+        let head = |key| KeyRows::new(&replica.store, notes.id, key).pile(&[]).expect("the store is sound");
+        ["k", "l"].into_iter().filter_map(head).any(|head| head.snapshot > 0)
+    }
+
+    /// Else what must hold would hold of nothing.
+    #[test]
+    fn schedules_write_all_that_can_be_written() {
+        let random = &mut Random::new(1);
+        let (mut written, mut merged) = (BTreeSet::new(), 0);
+        for _ in 0..40 {
+            let bytes: Vec<u8> = (0..600).map(|_| random.next() as u8).collect();
+            let cluster = play(&bytes);
+            let transactions = cluster.transactions();
+            cluster.judge(&transactions);
+            written.extend(transactions.into_iter().flat_map(|one| one.effects).map(|effect| effect.collection));
+            merged += cluster.nodes.iter().flatten().filter(|node| has_snapshot(node)).count();
+        }
+        let all = ["names", "likes", "tags", "forms", "carts", "ups", "notes", "rooms", resolutions::RESOLUTIONS];
+        let missing: Vec<&str> = all.into_iter().filter(|name| !written.contains(*name)).collect();
+        assert!(missing.is_empty(), "{missing:?} of {written:?}");
+        assert!(merged > 0, "no text was merged");
     }
 }

@@ -1,15 +1,17 @@
 //! An engine among peers that do not follow the protocol: whatever they send, it keeps its invariants, and serves an honest
 //! peer afterwards as if nothing had been.
 
+use crate::editors::UPDATES;
 use crate::input::Input;
-use crate::replica::{self, BUFFER, Replica, add, frame, operate};
-use crate::specs;
+use crate::replica::{self, BUFFER, REGISTRY, Replica, add, frame, operate};
+use crate::{definition, drawn, specs};
 use anabranch_causality::{
     Actor, Add, Dot, Effect, Fold, Hlc, Kind, Lineage, OperationId, Origin, ShardId, Supersede, Tag, Transaction,
     VersionVector, hash64,
 };
-use anabranch_engine::{Output, Write};
+use anabranch_engine::{Change, Output, QueryError, Write, query};
 use anabranch_protocol::{Ack, BucketSample, Heartbeat, Message};
+use anabranch_resolvers::Outcome;
 use anabranch_resolvers::laws::Random;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -21,27 +23,63 @@ const PEERS: [(&str, Origin); 2] = [("x", Origin(2)), ("y", Origin(3))];
 /// What a waiting transaction costs at least, as the engine reckons.
 const WAITING: usize = 512;
 
-/// What an honest node wrote under origin 2: something to send in any order, and to damage.
+/// What two honest nodes wrote under these origins, and what one of them decided about it: something to send in any order,
+/// and to damage.
 static GENUINE: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let mut node = Replica::new("x", 2);
-    for n in 0..12u64 {
-        let key = ["k", "l"][n as usize % 2];
-        let random = &mut Random::new(n);
-        let change = match n % 4 {
-            0 => add(key, n as i64),
-            1 => operate("names", Kind::REGISTER, key, specs::any_register_operation(random)),
-            2 => operate("tags", Kind::OR_SET, key, specs::any_set_operation(random)),
-            _ => operate("forms", Kind::MAP, key, specs::any_map_operation(random)),
-        };
-        // A refusal (of a removal of nothing) makes no transaction.
-        drop(node.write(&Write { changes: vec![change], key: None }));
+    let [mut node, mut other] = PEERS.map(|(name, origin)| Replica::new(name, origin.0));
+    let escalate = ("names".to_owned(), "escalate".to_owned());
+    let declare = Change::Declare { collection: escalate.0, kind: Kind::REGISTER, resolver: escalate.1 };
+    write(&mut node, declare);
+    for n in 0..18 {
+        write(&mut node, genuine_change(n));
+        write(&mut other, genuine_change(n + 100));
     }
+    node.connect(PEERS[1].0, PEERS[1].1);
+    for (_, bytes) in other.log() {
+        node.take(PEERS[1].0, Message::Transactions(vec![bytes]));
+    }
+    node.settle();
+    let decide = |n| drawn::decision(&mut Input::new(&[n, n, 3]), &node);
+    let decisions: Vec<Change> = (0..4).filter_map(decide).collect();
+    assert!(decisions.len() > 2, "there is something to decide");
+    decisions.into_iter().for_each(|decision| write(&mut node, decision));
     node.log().into_iter().map(|(_, bytes)| bytes).collect()
 });
+
+/// Their effects, to be put together anew.
+static EFFECTS: LazyLock<Vec<Effect>> = LazyLock::new(|| {
+    let decoded = GENUINE.iter().map(|bytes| Transaction::decode(bytes).expect("what was encoded"));
+    decoded.flat_map(|transaction| transaction.effects).collect()
+});
+
+fn genuine_change(n: u64) -> Change {
+    let key = ["k", "l"][(n / 6 % 2) as usize];
+    let random = &mut Random::new(n);
+    match n % 6 {
+        0 => add(key, n as i64),
+        1 => operate("names", Kind::REGISTER, key, specs::any_register_operation(random)),
+        2 => operate("tags", Kind::OR_SET, key, specs::any_set_operation(random)),
+        3 => operate("forms", Kind::MAP, key, specs::any_map_operation(random)),
+        4 => operate("notes", Kind::TEXT, key, drawn::any_text_operation(random)),
+        _ => operate("rooms", Kind::CALENDAR, key, drawn::any_calendar_operation(random)),
+    }
+}
+
+/// A refusal (of a removal of nothing) makes no transaction.
+fn write(node: &mut Replica, change: Change) {
+    drop(node.write(&Write { changes: vec![change], key: None }));
+}
 
 /// # Panics
 /// On a violation.
 pub fn body(bytes: &[u8]) {
+    let node = play(bytes);
+    let honest = Origin(hash64("anabranch fuzzing", &[bytes]) | 1 << 63);
+    judge(node, honest);
+}
+
+/// A schedule; what it leaves.
+fn play(bytes: &[u8]) -> Replica {
     let mut input = Input::new(bytes);
     let mut scene = Scene { node: Replica::new("a", 1), starts: 1 };
     PEERS.iter().for_each(|(peer, origin)| scene.node.connect(peer, *origin));
@@ -53,8 +91,7 @@ pub fn body(bytes: &[u8]) {
         scene.step(&mut input);
     }
     scene.settle();
-    let honest = Origin(hash64("anabranch fuzzing", &[bytes]) | 1 << 63);
-    judge(scene.node, honest);
+    scene.node
 }
 
 struct Scene {
@@ -72,9 +109,12 @@ impl Scene {
                 }
             }
             1 => self.node.take(peer, Message::Transactions(vec![input.chunk().to_vec()])),
-            2 | 3 => self.node.take(peer, Message::Transactions(genuine(input))),
+            2 | 3 => {
+                let list = genuine(input, &self.node);
+                self.node.take(peer, Message::Transactions(list));
+            }
             4..=6 => {
-                let list = (0..1 + input.below(3)).map(|_| forged(input).encode()).collect();
+                let list = (0..1 + input.below(3)).map(|_| forged(input, &self.node).encode()).collect();
                 self.node.take(peer, Message::Transactions(list));
             }
             7 => self.node.take(peer, Message::Ack(ack(input))),
@@ -144,15 +184,48 @@ fn judge(mut node: Replica, honest: Origin) {
     again.settle();
     assert_eq!(again.engine.durable_full(), &applied, "another replica takes all of it");
     assert_eq!(again.digest(), node.digest(), "another replica makes the same of it");
+    assert_eq!(shown(&again), shown(&node), "whoever applies it in the same order shows the same");
+    [&again, &node].into_iter().for_each(definition::check_index);
 
     let mut peer = Replica::new("h", honest.0);
     peer.time = node.time;
     serve(&mut node, &mut peer);
-    assert_eq!(peer.digest(), node.digest(), "the honest peer makes the same of it");
+    if !is_cut_short(&node) {
+        assert_eq!(peer.digest(), node.digest(), "the honest peer makes the same of it");
+    }
+    definition::check_index(&peer);
+    let mut values = [shown(&peer), shown(&node)];
+    // Editors who use another's client id may see different texts, each in its own order.
+    values.iter_mut().for_each(|values| values.retain(|(_, kind, _), _| *kind != Kind::TEXT));
+    assert_eq!(values[0], values[1], "the honest peer shows the same");
 
     let (digest, vector) = (node.digest(), node.engine.durable_full().clone());
     let node = node.restart(honest.0 - 2);
     assert_eq!((node.digest(), node.engine.durable_full()), (digest, &vector), "opened again it is the same");
+}
+
+/// Whether a collection is parked since something malformed came: what came before that is applied, and what is before is
+/// each replica's own order.
+fn is_cut_short(replica: &Replica) -> bool {
+    let mut catalog = replica.engine.catalog().iter();
+    catalog.any(|found| found.parked.is_some() && REGISTRY.default_for(found.kind).is_some())
+}
+
+/// What people read, wherever anything was written that can be applied here.
+fn shown(replica: &Replica) -> BTreeMap<(String, Kind, String), Option<Outcome>> {
+    let mut all = BTreeMap::new();
+    for found in replica.engine.catalog().iter() {
+        let mut last: Option<String> = None;
+        while let Some(key) = query::next_key(&replica.store, found, "", last.as_deref()).expect("rows can be read") {
+            match query::value(&REGISTRY, &replica.store, found, &key, None, 1 << 20) {
+                Ok(outcome) => drop(all.insert((found.name.clone(), found.kind, key.clone()), outcome)),
+                Err(QueryError::Parked { .. }) => {}
+                Err(QueryError::Store(error)) => panic!("{}/{key} was let in, and cannot be read: {error}", found.name),
+            }
+            last = Some(key);
+        }
+    }
+    all
 }
 
 /// An honest peer comes and writes: in a few seconds both have the same.
@@ -194,9 +267,15 @@ fn exchange(from: &mut Replica, to: &mut Replica) {
     }
 }
 
-/// Genuine transactions, in any order, one of them perhaps damaged.
-fn genuine(input: &mut Input<'_>) -> Vec<Vec<u8>> {
-    let (from, count) = (input.below(GENUINE.len()), 1 + input.below(6));
+/// Genuine transactions, the next ones or any, one of them perhaps damaged.
+fn genuine(input: &mut Input<'_>, node: &Replica) -> Vec<Vec<u8>> {
+    let (from, count) = (usize::from(input.byte()), 1 + input.below(6));
+    let is_new = |bytes: &Vec<u8>| {
+        let dot = Transaction::decode(bytes).expect("what was encoded").dot;
+        node.engine.durable_full().get(dot.origin) < dot.seq
+    };
+    let next = || GENUINE.iter().position(is_new).unwrap_or_default();
+    let from = if from < 128 { next() } else { from % GENUINE.len() };
     let mut list: Vec<Vec<u8>> = GENUINE[from..].iter().take(count).cloned().collect();
     if input.flag() {
         let (which, place) = (input.below(list.len()), input.byte());
@@ -251,10 +330,11 @@ fn heartbeat(input: &mut Input<'_>) -> Heartbeat {
     Heartbeat { shard: ShardId(0), wall_ms, behind_ms, vector, digest, buckets }
 }
 
-/// A transaction as nobody would write it, but in the one form that is read.
-fn forged(input: &mut Input<'_>) -> Transaction {
+/// A transaction as nobody would write it, but in the one form that is read; often one that can be applied.
+fn forged(input: &mut Input<'_>, node: &Replica) -> Transaction {
     let origin = any_origin(input);
-    let dot = Dot { shard: ShardId(0), origin, seq: seq(input) };
+    let seq = if input.byte() < 160 { node.engine.durable_full().get(origin) + 1 } else { seq(input) };
+    let dot = Dot { shard: ShardId(0), origin, seq: seq.min(u64::MAX - 1) };
     let hlc = match input.byte() {
         near @ 0..=199 => Hlc::from_ms(replica::START_MS + u64::from(near)),
         _ => Hlc(input.number()),
@@ -267,7 +347,7 @@ fn forged(input: &mut Input<'_>) -> Transaction {
         },
         _ => OperationId { actor: Actor::Leader(origin), counter: dot.seq, hash: 0 },
     };
-    let mut dependencies = vector(input);
+    let mut dependencies = if input.byte() < 160 { VersionVector::new() } else { vector(input) };
     dependencies.set(origin, 0);
     let lineage = (dot.seq == 1).then(|| {
         let previous = input.flag().then(|| (any_origin(input), input.number().max(1)));
@@ -279,10 +359,14 @@ fn forged(input: &mut Input<'_>) -> Transaction {
 }
 
 fn effect(input: &mut Input<'_>, position: &mut u32) -> Effect {
-    const COLLECTIONS: [&str; 6] = ["likes", "names", "tags", "forms", "_resolvers", "_resolutions"];
+    const COLLECTIONS: [&str; 8] = ["likes", "names", "tags", "forms", "_resolvers", "_resolutions", "rooms", "notes"];
     const KEYS: [&str; 6] = ["k", "l", "own", "names", "forms/a", "forms/"];
     let collection = COLLECTIONS[input.below(COLLECTIONS.len())];
-    let mut effect = Effect::new(collection, Kind(input.byte() % 10), KEYS[input.below(KEYS.len())]);
+    let mut effect = match input.byte() {
+        0..=69 => return genuine_effect(input, position),
+        70..=99 => genuine_effect(input, position),
+        kind => Effect::new(collection, Kind(kind % 10), KEYS[input.below(KEYS.len())]),
+    };
     for _ in 0..input.below(3) {
         let tags = (0..input.below(3)).map(|_| tag(input)).collect();
         effect.supersedes.push(Supersede { subkey: subkey(input), tags });
@@ -297,6 +381,25 @@ fn effect(input: &mut Input<'_>, position: &mut u32) -> Effect {
     effect
 }
 
+/// What an honest node did, as if another request had.
+fn genuine_effect(input: &mut Input<'_>, position: &mut u32) -> Effect {
+    let mut effect = EFFECTS[input.below(EFFECTS.len())].clone();
+    for add in &mut effect.adds {
+        *position += 1;
+        add.position = *position - 1;
+    }
+    effect
+}
+
+/// A row or a change to a sum of an honest node.
+fn part(input: &mut Input<'_>) -> (Vec<u8>, Vec<u8>) {
+    let effect = &EFFECTS[input.below(EFFECTS.len())];
+    let adds = effect.adds.iter().map(|add| (&add.subkey, &add.payload));
+    let folds = effect.folds.iter().map(|fold| (&fold.subkey, &fold.payload));
+    let part = adds.chain(folds).next();
+    part.map(|(subkey, payload)| (subkey.clone(), payload.clone())).unwrap_or_default()
+}
+
 fn tag(input: &mut Input<'_>) -> Tag {
     let actor = match input.byte() {
         who @ 0..=99 => Actor::Session(replica::session(who % 3)),
@@ -309,8 +412,9 @@ fn tag(input: &mut Input<'_>) -> Tag {
 
 fn subkey(input: &mut Input<'_>) -> Vec<u8> {
     match input.byte() {
-        0..=149 => Vec::new(),
-        150..=199 => b"a".to_vec(),
+        0..=99 => Vec::new(),
+        100..=149 => b"a".to_vec(),
+        150..=219 => part(input).0,
         _ => input.chunk().to_vec(),
     }
 }
@@ -321,7 +425,31 @@ fn payload(input: &mut Input<'_>) -> Vec<u8> {
         0..=49 => vec![2],
         50..=99 => vec![1],
         100..=149 => b"\"keep-all\"".to_vec(),
-        150..=199 => b"{\"x\":[1]}".to_vec(),
+        150..=169 => b"{\"x\":[1]}".to_vec(),
+        170..=209 => part(input).1,
+        210..=229 => UPDATES[input.below(UPDATES.len())].clone(),
         _ => input.chunk().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Else what must hold would hold of nothing.
+    #[test]
+    fn what_peers_send_is_let_in_and_shown() {
+        let random = &mut Random::new(1);
+        let mut written = BTreeSet::new();
+        for _ in 0..150 {
+            let bytes: Vec<u8> = (0..1_000).map(|_| random.next() as u8).collect();
+            let node = play(&bytes);
+            let is_there = |(_, outcome): &(_, Option<Outcome>)| outcome.is_some();
+            written.extend(shown(&node).into_iter().filter(is_there).map(|((_, kind, _), _)| kind));
+        }
+        for kind in [Kind::REGISTER, Kind::PN_COUNTER, Kind::OR_SET, Kind::MAP, Kind::CALENDAR, Kind::TEXT] {
+            assert!(written.contains(&kind), "{kind} of {written:?}");
+        }
     }
 }

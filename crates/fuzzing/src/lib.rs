@@ -10,9 +10,13 @@
 //! * What acts on it: [`hostile`] (an engine among peers that do not follow the protocol), [`resolvers`] (models of
 //!   replicas against the naive specifications), [`convergence`] (three engines, in whatever order things happen).
 
+#[path = "../../resolvers/tests/it/calendar_model.rs"]
+mod calendar_model;
 pub mod config;
 pub mod convergence;
 mod definition;
+mod drawn;
+mod editors;
 pub mod headers;
 pub mod hello;
 pub mod hostile;

@@ -1,7 +1,7 @@
 //! Where the corpora begin: a few inputs for each target, always the same, from what the code itself encodes.
 
 use crate::replica::{Replica, operate, session};
-use crate::{TARGETS, stored, texts};
+use crate::{TARGETS, resolvers, stored, texts};
 use anabranch_causality::{
     Context, Dot, Kind, OperationId, Origin, Reader, ShardId, Tag, Token, VersionVector, Writer, hash64,
 };
@@ -323,11 +323,11 @@ fn configs() -> Vec<Vec<u8>> {
 /// Schedules mean something whatever their bytes.
 fn schedules(target: &str) -> Vec<Vec<u8>> {
     let mut random = Random::new(hash64("anabranch fuzzing seeds", &[target.as_bytes()]));
-    let lengths = [16, 40, 80, 120, 160, 200, 240, 320, 400, 480];
+    let lengths = [16, 40, 80, 120, 160, 200, 240, 320, 400, 480, 64];
     let mut list: Vec<Vec<u8>> =
         lengths.iter().map(|length| (0..*length).map(|_| random.next() as u8).collect()).collect();
     if target == "resolvers" {
-        list.iter_mut().zip(0..).for_each(|(bytes, which): (_, u8)| bytes[0] = which % 8);
+        list.iter_mut().zip(0..).for_each(|(bytes, which): (_, u8)| bytes[0] = which % resolvers::RESOLVERS);
     }
     list
 }

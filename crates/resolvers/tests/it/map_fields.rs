@@ -3,29 +3,13 @@
 use crate::laws::keeps_the_laws;
 use crate::specs;
 use crate::world::World;
-use anabranch_causality::{Hlc, Tag};
-use anabranch_resolvers::custom::{Merged, Surviving};
-use anabranch_resolvers::laws::{self, Naive, Options};
-use anabranch_resolvers::{ConflictId, Custom, Escalate, KeepAll, Lww, Map, Rejection, Resolver};
-use serde_json::{Map as Object, Value, json};
-use std::collections::BTreeMap;
+use anabranch_resolvers::laws::{self, Options};
+use anabranch_resolvers::{ConflictId, Lww, Map, Rejection, Resolver};
+use serde_json::json;
 use std::sync::Arc;
 
-/// The first field keeps all, the second escalates, the third is the lowest number; the rest is `lww`.
-fn mixed(names: [&str; 3]) -> Map {
-    let lowest = |versions: &[Surviving]| {
-        let numbers: Option<Vec<i64>> = versions.iter().map(|version| version.value.as_i64()).collect();
-        numbers
-            .and_then(|numbers| numbers.into_iter().min())
-            .map_or(Merged::Escalate, |least| Merged::Value(least.into()))
-    };
-    let resolvers: [Arc<dyn Resolver>; 3] =
-        [Arc::new(KeepAll), Arc::new(Escalate), Arc::new(Custom::new("lowest", lowest))];
-    Map::with(names.map(str::to_owned).into_iter().zip(resolvers).collect())
-}
-
 fn world(replicas: usize) -> World {
-    World::new(Box::leak(Box::new(mixed(["a", "b", "c"]))), replicas)
+    World::new(Box::leak(Box::new(specs::mixed(["a", "b", "c"]))), replicas)
 }
 
 fn conflicts(world: &World, at: usize) -> Vec<(String, ConflictId, Vec<String>)> {
@@ -91,34 +75,9 @@ fn a_value_too_long_is_left_out_whichever_field_has_it() {
     assert!(!whole.truncated, "{whole:?}");
 }
 
-/// Each field as its resolver alone would have it.
-fn spec(naive: &Naive) -> Option<Value> {
-    let mut versions: BTreeMap<&str, Vec<(Hlc, Tag, Value)>> = BTreeMap::new();
-    for (tag, row) in &naive.rows {
-        let field = std::str::from_utf8(&row.subkey).expect("a name");
-        let value = serde_json::from_slice(&row.payload).expect("JSON");
-        versions.entry(field).or_default().push((row.stamp, *tag, value));
-    }
-    let mut object: Object<String, Value> = serde_json::from_value(specs::map(naive)?).expect("an object");
-    for (field, mut versions) in versions {
-        versions.sort_by_key(|(stamp, tag, _)| (*stamp, *tag));
-        let values: Vec<Value> = versions.into_iter().map(|(.., value)| value).collect();
-        let numbers = || values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>();
-        match field {
-            "a" => drop(object.insert(field.to_owned(), Value::Array(values))),
-            "n" => {
-                let least = numbers().and_then(|numbers| numbers.into_iter().min());
-                least.map(|least| object.insert(field.to_owned(), least.into()));
-            }
-            _ => {}
-        }
-    }
-    Some(Value::Object(object))
-}
-
 #[test]
 fn the_laws_hold() {
-    let report = keeps_the_laws(&mixed(["a", "ab", "n"]), specs::any_decided_map_operation, spec);
+    let report = keeps_the_laws(&specs::mixed(["a", "ab", "n"]), specs::any_decided_map_operation, specs::mixed_map);
     assert!(report.resolutions > report.cases / 5, "{report:?}");
     // That `lww` by name is the same as none.
     let named = Map::with([("a".to_owned(), Arc::new(Lww) as Arc<dyn Resolver>)].into());

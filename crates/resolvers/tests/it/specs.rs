@@ -1,10 +1,12 @@
 //! What each built-in's value must be, written without its code: from what was asked and which tags survive.
 
-use anabranch_causality::{Actor, Tag, hash64};
+use anabranch_causality::{Actor, Hlc, Tag, hash64};
+use anabranch_resolvers::custom::{Custom, Merged, Surviving};
 use anabranch_resolvers::laws::{self, Naive, NaiveRow, Random};
-use anabranch_resolvers::{Keep, Member, Operation, Resolution};
+use anabranch_resolvers::{Escalate, Keep, KeepAll, Member, Operation, Resolution, Resolver};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Which operation of its request added a row of a cart: every one that adds at all adds one.
 fn adder<'a>(naive: &'a Naive, tag: &Tag) -> &'a Operation {
@@ -112,6 +114,44 @@ pub(crate) fn map(naive: &Naive) -> Option<Value> {
     let field = |row: &NaiveRow| String::from_utf8(row.subkey.clone()).expect("a name");
     let object: Map<String, Value> = rows.into_iter().map(|(tag, row)| (field(row), put_value(naive, tag))).collect();
     (!object.is_empty()).then_some(Value::Object(object))
+}
+
+/// The first field keeps all, the second escalates, the third is the lowest number; the rest is `lww`.
+pub(crate) fn mixed(names: [&str; 3]) -> anabranch_resolvers::Map {
+    let lowest = |versions: &[Surviving]| {
+        let numbers: Option<Vec<i64>> = versions.iter().map(|version| version.value.as_i64()).collect();
+        numbers
+            .and_then(|numbers| numbers.into_iter().min())
+            .map_or(Merged::Escalate, |least| Merged::Value(least.into()))
+    };
+    let resolvers: [Arc<dyn Resolver>; 3] =
+        [Arc::new(KeepAll), Arc::new(Escalate), Arc::new(Custom::new("lowest", lowest))];
+    anabranch_resolvers::Map::with(names.map(str::to_owned).into_iter().zip(resolvers).collect())
+}
+
+/// Each field of [`mixed`] as its resolver alone would have it.
+pub(crate) fn mixed_map(naive: &Naive) -> Option<Value> {
+    let mut versions: BTreeMap<&str, Vec<(Hlc, Tag, Value)>> = BTreeMap::new();
+    for (tag, row) in &naive.rows {
+        let field = std::str::from_utf8(&row.subkey).expect("a name");
+        let value = serde_json::from_slice(&row.payload).expect("JSON");
+        versions.entry(field).or_default().push((row.stamp, *tag, value));
+    }
+    let mut object: Map<String, Value> = serde_json::from_value(map(naive)?).expect("an object");
+    for (field, mut versions) in versions {
+        versions.sort_by_key(|(stamp, tag, _)| (*stamp, *tag));
+        let values: Vec<Value> = versions.into_iter().map(|(.., value)| value).collect();
+        let numbers = || values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>();
+        match field {
+            "a" => drop(object.insert(field.to_owned(), Value::Array(values))),
+            "n" => {
+                let least = numbers().and_then(|numbers| numbers.into_iter().min());
+                least.map(|least| object.insert(field.to_owned(), least.into()));
+            }
+            _ => {}
+        }
+    }
+    Some(Value::Object(object))
 }
 
 pub(crate) fn any_map_operation(random: &mut Random) -> Operation {
