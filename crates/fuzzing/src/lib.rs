@@ -5,13 +5,14 @@
 //! the crashes that were found, and on a second of mutations of these. See `docs/testing.md`.
 //!
 //! * What takes bytes: [`transaction`], [`message`], [`hello`], [`request`], [`reply`], [`texts`], [`stored`], [`json`],
-//!   [`headers`], [`config`]. Whatever comes in, there is no panic, memory stays below a multiple of the input
+//!   [`transactions`], [`headers`], [`config`], [`certificate`]. Whatever comes in, there is no panic, memory stays below a multiple of the input
 //!   ([`meter`]), and what is accepted has one form only: it is written as it was read.
 //! * What acts on it: [`hostile`] (an engine among peers that do not follow the protocol), [`resolvers`] (models of
 //!   replicas against the naive specifications), [`convergence`] (three engines, in whatever order things happen).
 
 #[path = "../../resolvers/tests/it/calendar_model.rs"]
 mod calendar_model;
+pub mod certificate;
 pub mod config;
 pub mod convergence;
 mod definition;
@@ -36,12 +37,14 @@ mod specs;
 pub mod stored;
 pub mod texts;
 pub mod transaction;
+pub mod transactions;
 
 /// A body: returns when all is well.
 pub type Body = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Body); 13] = [
+pub const TARGETS: [(&str, Body); 15] = [
+    ("certificate", certificate::body),
     ("config", config::body),
     ("convergence", convergence::body),
     ("headers", headers::body),
@@ -55,4 +58,5 @@ pub const TARGETS: [(&str, Body); 13] = [
     ("stored", stored::body),
     ("texts", texts::body),
     ("transaction", transaction::body),
+    ("transactions", transactions::body),
 ];

@@ -1,7 +1,7 @@
 //! Where the corpora begin: a few inputs for each target, always the same, from what the code itself encodes.
 
 use crate::replica::{Replica, operate, session};
-use crate::{TARGETS, resolvers, stored, texts};
+use crate::{TARGETS, certificate, resolvers, stored, texts};
 use anabranch_causality::{
     Context, Dot, Kind, OperationId, Origin, Reader, ShardId, Tag, Token, VersionVector, Writer, hash64,
 };
@@ -38,6 +38,8 @@ pub fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     put("json", bodies());
     put("headers", all_headers());
     put("config", configs());
+    put("transactions", transaction_bodies());
+    put("certificate", certificate::CERTIFICATES.iter().map(|der| der.to_vec()).collect());
     for (target, _) in TARGETS {
         seeds.entry(target).or_insert_with(|| schedules(target));
     }
@@ -295,6 +297,18 @@ fn bodies() -> Vec<Vec<u8>> {
     ];
     let texts = values.iter().chain([&whole]).map(Value::to_string).chain(plain.map(str::to_owned));
     texts.map(String::into_bytes).collect()
+}
+
+/// Each operation alone, and all of them together.
+fn transaction_bodies() -> Vec<Vec<u8>> {
+    let booking = json!({ "book": { "start": "2024-02-29T10:00:00Z", "end": "2024-02-29T11:00:00Z", "title": "",
+        "by": "ann" } });
+    let spelled = operations().into_iter().map(|(kind, operation)| (kind, operation.to_json()));
+    let one = |(kind, op): (Kind, Value)| json!({ "collection": format!("c~{kind}"), "key": "k/é", "op": op });
+    let all: Vec<Value> = spelled.chain([(Kind::CALENDAR, booking)]).map(one).collect();
+    let plain = json!({ "collection": "c", "key": "k", "op": { "put": 1 } });
+    let bodies = all.chunks(4).map(<[Value]>::to_vec).chain([all.clone(), vec![plain]]);
+    bodies.map(|operations| json!({ "operations": operations }).to_string().into_bytes()).collect()
 }
 
 fn all_headers() -> Vec<Vec<u8>> {

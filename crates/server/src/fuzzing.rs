@@ -2,8 +2,10 @@
 //! the feature `fuzzing`.
 
 use crate::path::Query;
+use crate::problem::Problem;
+use crate::routes::transactions;
 use crate::{duration, headers, json, path};
-use anabranch::{AckLevel, Context, SessionId, Token};
+use anabranch::{AckLevel, Change, Context, Kind, SessionId, Token};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::time::Duration;
@@ -14,6 +16,18 @@ use std::time::Duration;
 /// Line, column and why it is none.
 pub fn json(bytes: &[u8], depth: usize) -> Result<Value, (usize, usize, String)> {
     json::parse(bytes, depth).map_err(|error| (error.line, error.column, error.to_string()))
+}
+
+/// What the body of `POST /v1/transactions` asks for, where `kind` says what a collection is.
+///
+/// # Errors
+/// What the answer would say: its detail and further members.
+pub fn transaction(bytes: &[u8], kind: fn(&str) -> Kind) -> Result<Vec<Change>, (String, String)> {
+    let told = |problem: Problem| (problem.detail().to_owned(), problem.more());
+    let body = json::parse(bytes, transactions::DEEPEST).map_err(|error| (error.to_string(), String::new()))?;
+    let operations = transactions::operations(body).map_err(told)?;
+    let found = |path: &str| Ok((path.split('~').next().unwrap_or_default().to_owned(), kind(path)));
+    transactions::changes(operations, &found).map_err(told)
 }
 
 /// The duration that a text of a header or of the config file is.

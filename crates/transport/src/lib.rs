@@ -26,6 +26,8 @@ mod dial;
 mod endpoint;
 mod files;
 mod frames;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identity;
 mod limits;
 mod name;

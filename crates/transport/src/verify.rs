@@ -222,10 +222,12 @@ pub(crate) struct DialingVerifier {
 
 impl DialingVerifier {
     pub(crate) fn new(identity: &Identity, verdict: Arc<Verdict>) -> Self {
-        Self {
-            chain: identity.dialing.clone(),
-            rules: Rules { cluster: identity.name().cluster.clone(), node: None, verdict },
-        }
+        Self::with(identity.dialing.clone(), &identity.name().cluster, verdict)
+    }
+
+    /// With an authority's verifier, for a cluster.
+    pub(crate) fn with(chain: Arc<dyn ClientCertVerifier>, cluster: &str, verdict: Arc<Verdict>) -> Self {
+        Self { chain, rules: Rules { cluster: cluster.to_owned(), node: None, verdict } }
     }
 }
 

@@ -56,6 +56,9 @@ fn seeds_are_accepted_where_they_should_be() {
     assert!(seeds["message"].iter().all(|bytes| anabranch_protocol::Message::decode(bytes).is_ok()));
     assert!(seeds["request"][..7].iter().all(|bytes| anabranch_protocol::Request::decode(bytes).is_ok()));
     assert!(seeds["reply"][..7].iter().all(|bytes| anabranch_protocol::Reply::decode(7, bytes).is_ok()));
+    let register = |_: &str| anabranch_causality::Kind::REGISTER;
+    let body = |bytes: &[u8]| anabranch_server::fuzzing::transaction(bytes, register);
+    assert!(body(seeds["transactions"].last().expect("a seed")).is_ok());
     let json = |bytes: &&Vec<u8>| anabranch_server::fuzzing::json(bytes, 32).is_ok();
     assert_eq!(seeds["json"].iter().filter(|bytes| !json(bytes)).count(), 1, "a key twice");
 }

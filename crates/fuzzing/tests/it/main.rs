@@ -18,7 +18,8 @@ macro_rules! targets {
 }
 
 targets! {
-    config convergence headers hello hostile json message reply request resolvers stored texts transaction
+    certificate config convergence headers hello hostile json message reply request resolvers stored texts transaction
+    transactions
 }
 
 #[global_allocator]

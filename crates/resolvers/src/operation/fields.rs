@@ -47,9 +47,13 @@ impl Fields {
 
     /// A count or a position.
     pub(super) fn natural(&mut self, name: &'static str) -> Result<u64, OperationError> {
-        let value = self.required(name)?;
-        let number = value.as_u64();
-        number.ok_or_else(|| OperationError::Malformed(format!("{name} expects an integer of at least 0, not {value}")))
+        match self.required(name)? {
+            Value::Number(number) => match number.as_u64() {
+                Some(natural) => Ok(natural),
+                None => malformed(format!("{name} expects an integer of at least 0, not {number}")),
+            },
+            other => malformed(format!("{name} expects an integer of at least 0, not {}", article(&other))),
+        }
     }
 
     pub(super) fn moment(&mut self, name: &'static str) -> Result<Moment, OperationError> {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::headers;
 use crate::problem::{Code, Problem};
-use anabranch::{Change, View, Write};
+use anabranch::{Change, Kind, Write};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -17,6 +17,11 @@ use std::sync::Arc;
 
 /// What is around a value: `{"operations":[{"op":{"put":value}}]}`.
 const AROUND: usize = 4;
+/// How deep a body may be.
+pub(crate) const DEEPEST: usize = DEPTH + AROUND;
+
+/// Finds name and kind of the collection that a path names.
+pub(crate) type Find<'a> = &'a dyn Fn(&str) -> Result<(String, Kind), Problem>;
 
 /// `POST /v1/transactions`
 pub(crate) async fn post(State(app): State<Arc<App>>, call: Call, body: Body) -> Result<Response, Problem> {
@@ -25,12 +30,14 @@ pub(crate) async fn post(State(app): State<Arc<App>>, call: Call, body: Body) ->
         let detail = format!("{} is about one key: a transaction takes none", headers::CONTEXT);
         return Err(Problem::new(Code::NotSupported, detail));
     }
-    let operations = operations(call.json(&app, body, DEPTH + AROUND).await?)?;
+    let operations = operations(call.json(&app, body, DEEPEST).await?)?;
     let view = call.base(&app).await?;
-    let changes: Result<Vec<Change>, Problem> =
-        operations.into_iter().enumerate().map(|(index, operation)| change(&view, index, operation)).collect();
+    let changes = changes(operations, &|path| {
+        let found = view.collection(path)?;
+        Ok((found.name.clone(), found.kind))
+    })?;
     drop(view);
-    let written = app.database.apply_async(Write { changes: changes?, key: terms.key }).await?;
+    let written = app.database.apply_async(Write { changes, key: terms.key }).await?;
     let mut body = write::written(&written);
     if written.incomplete {
         // Only a single clearing can be: the rest goes when it is sent again, under another key.
@@ -40,7 +47,8 @@ pub(crate) async fn post(State(app): State<Arc<App>>, call: Call, body: Body) ->
     Ok(answer::of(&app.database.view(), StatusCode::OK, &Value::Object(body)))
 }
 
-fn operations(body: Value) -> Result<Vec<Value>, Problem> {
+/// The operations of a body, not read yet.
+pub(crate) fn operations(body: Value) -> Result<Vec<Value>, Problem> {
     const FORM: &str = r#"expected {"operations":[{"collection","key","op"}, …]}"#;
     let Value::Object(mut fields) = body else { return Err(Problem::bad_request(FORM)) };
     let operations = fields.remove("operations");
@@ -58,11 +66,14 @@ fn operations(body: Value) -> Result<Vec<Value>, Problem> {
     }
 }
 
-fn change(view: &View, index: usize, operation: Value) -> Result<Change, Problem> {
-    named(view, operation).map_err(|problem| problem.with("operation", index))
+/// What they ask for.
+pub(crate) fn changes(operations: Vec<Value>, find: Find<'_>) -> Result<Vec<Change>, Problem> {
+    let change =
+        |(index, operation)| change(operation, find).map_err(|problem: Problem| problem.with("operation", index));
+    operations.into_iter().enumerate().map(change).collect()
 }
 
-fn named(view: &View, operation: Value) -> Result<Change, Problem> {
+fn change(operation: Value, find: Find<'_>) -> Result<Change, Problem> {
     const FORM: &str = r#"an operation of a transaction is {"collection":name,"key":key,"op":{…}}"#;
     let Value::Object(mut fields) = operation else { return Err(Problem::bad_request(FORM)) };
     let (path, key) = (text(&mut fields, "collection")?, text(&mut fields, "key")?);
@@ -71,9 +82,9 @@ fn named(view: &View, operation: Value) -> Result<Change, Problem> {
         return Err(Problem::bad_request(FORM));
     }
     data::check_names(&path, &key)?;
-    let found = view.collection(&path)?;
-    let operation = write::operation(found.kind, op)?;
-    Ok(Change::Operate { collection: found.name.clone(), kind: found.kind, key, operation, context: None })
+    let (collection, kind) = find(&path)?;
+    let operation = write::operation(kind, op)?;
+    Ok(Change::Operate { collection, kind, key, operation, context: None })
 }
 
 fn text(fields: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {

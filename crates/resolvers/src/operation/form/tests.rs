@@ -176,3 +176,13 @@ fn limits_are_exact() {
     let refused = Operation::from_json(Kind::REGISTER, nested(65)).expect_err("too deep");
     assert_eq!(refused.to_string(), "the value is nested more than 64 deep");
 }
+
+/// Errors are answers: what is in them is short, however long what was sent is.
+#[test]
+fn a_position_that_is_none_is_named_not_repeated() {
+    let insert = |at: Value| json!({ "insert": { "at": at, "text": "a" } });
+    for (at, shown) in [(json!("x".repeat(5_000)), "a string"), (json!([[]]), "a list"), (json!(-1), "-1")] {
+        let refused = Operation::from_json(Kind::TEXT, insert(at)).expect_err("no position");
+        assert_eq!(refused.to_string(), format!("at expects an integer of at least 0, not {shown}"));
+    }
+}
