@@ -11,7 +11,7 @@ use crate::keys::{self, meta};
 use crate::mutant::{Mutant, Planted};
 use crate::pile;
 use crate::record::Record;
-use crate::resolutions::RESOLUTIONS;
+use crate::resolutions::{self, RESOLUTIONS};
 use crate::rows::{self, RowValue, Subkey};
 use crate::state::{self, State};
 use crate::store::{Space, StoreError};
@@ -19,6 +19,7 @@ use crate::view::{KeyRows, View};
 use anabranch_causality::{Dot, Effect, Hlc, Kind, OperationId, Tag, Transaction, Writer};
 use anabranch_resolvers::{Indexed, Registry, Resolver};
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What applying did that others want to know.
@@ -51,6 +52,9 @@ pub(crate) fn apply(
     for effect in &transaction.effects {
         step.park_unknown(&mut state.catalog, view, effect, transaction.operation, state.next_index);
     }
+    step.erases = planted.is(Mutant::OppositesErase)
+        && !applied.copy
+        && resolutions::has_opposite(&view.reader(), &state.catalog, effects)?;
     for effect in effects {
         step.effect(&mut state.catalog, view, effect, transaction.operation, applied.copy)?;
     }
@@ -82,6 +86,8 @@ pub(crate) struct Step<'a> {
     deltas: &'a mut Deltas,
     /// Of the effect at hand, the subkeys under which there were or are several rows.
     shared: BTreeSet<Vec<u8>>,
+    /// Planted: all of its rows go, and none come.
+    erases: bool,
 }
 
 impl<'a> Step<'a> {
@@ -91,7 +97,7 @@ impl<'a> Step<'a> {
         (dot, hlc): (Dot, Hlc),
         deltas: &'a mut Deltas,
     ) -> Self {
-        Self { registry, planted, dot, hlc, deltas, shared: BTreeSet::new() }
+        Self { registry, planted, dot, hlc, deltas, shared: BTreeSet::new(), erases: false }
     }
 
     /// Applies one effect, unless its collection is parked.
@@ -184,7 +190,9 @@ impl<'a> Step<'a> {
         }
         for add in &effect.adds {
             let tag = Tag { operation, position: add.position };
-            if copy {
+            if self.erases {
+                self.clear(view, place, &add.subkey)?;
+            } else if copy {
                 self.lower_stamp(view, place, &add.subkey, &tag)?;
             } else {
                 self.put(view, place, &add.subkey, &tag, &add.payload)?;
@@ -239,6 +247,16 @@ impl<'a> Step<'a> {
             self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
         }
         Ok(())
+    }
+
+    /// Planted: all that survives under a subkey goes.
+    fn clear(&mut self, view: &mut View<'_>, place: Place<'_>, subkey: &[u8]) -> Result<(), StoreError> {
+        let (prefix, mut tags) = (keys::subkey_prefix(place.id, place.key, subkey), Vec::new());
+        rows::visit_subkey(&view.reader(), &prefix, &mut |tag, _| {
+            tags.push(*tag);
+            ControlFlow::Continue(())
+        })?;
+        tags.iter().try_for_each(|tag| self.supersede(view, place, subkey, tag))
     }
 
     fn put(

@@ -35,11 +35,14 @@ pub enum Mutant {
     HalfApplied,
     /// What comes too early is kept without a limit.
     UnboundedBuffer,
+    /// Of two decisions about one conflict that did not see each other, the one that comes later takes away what the other
+    /// kept, and keeps nothing itself.
+    OppositesErase,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReuseSequence,
         Self::ApplyTwice,
         Self::ReplyBeforeSync,
@@ -56,6 +59,7 @@ impl Mutant {
         Self::HeartbeatUnsynced,
         Self::HalfApplied,
         Self::UnboundedBuffer,
+        Self::OppositesErase,
     ];
 }
 

@@ -4,7 +4,7 @@ use crate::catalog::Catalog;
 use crate::keys;
 use crate::store::{Read, StoreError};
 use crate::view::KeyRows;
-use anabranch_causality::{Kind, OperationId};
+use anabranch_causality::{Effect, Kind, OperationId};
 use anabranch_resolvers::{Choice, ConflictId, Keep, Operation, Resolution, Rows};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -53,8 +53,22 @@ fn short(value: &Value) -> Value {
 
 /// Whether anybody ended that conflict, as far as is known here.
 pub(crate) fn was_ended(read: &dyn Read, catalog: &Catalog, conflict: ConflictId) -> Result<bool, StoreError> {
+    has_record(read, catalog, &conflict.to_string())
+}
+
+/// Whether any of these effects records the end of a conflict that somebody else has ended, too.
+pub(crate) fn has_opposite(read: &dyn Read, catalog: &Catalog, effects: &[Effect]) -> Result<bool, StoreError> {
+    for effect in effects.iter().filter(|effect| effect.collection == RESOLUTIONS) {
+        if has_record(read, catalog, &effect.key)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn has_record(read: &dyn Read, catalog: &Catalog, conflict: &str) -> Result<bool, StoreError> {
     let Some(collection) = catalog.get(RESOLUTIONS, Kind::MAP) else { return Ok(false) };
-    has_rows(read, collection.id, &conflict.to_string())
+    has_rows(read, collection.id, conflict)
 }
 
 fn has_rows(read: &dyn Read, id: keys::CollectionId, key: &str) -> Result<bool, StoreError> {

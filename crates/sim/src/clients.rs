@@ -1,26 +1,27 @@
 //! Clients: sessions that ask, wait, ask again elsewhere, and sometimes ask again although they were answered.
 
+mod deciders;
 mod replies;
 
 use crate::builds;
+use crate::checkers::decided::Decision;
 use crate::node::{Input, Post};
 use crate::queue::Event;
 use crate::random::Random;
 use crate::workload;
 use crate::world::{Checked, World};
-use anabranch_causality::{Dot, OperationId, SessionId};
-use anabranch_engine::{Change, Refusal, Write, Written};
-use anabranch_resolvers::Operation;
+use anabranch_causality::{Actor, Dot, OperationId, SessionId};
+use anabranch_engine::{Refusal, Write, Written};
+use std::collections::BTreeMap;
 
 /// A follower is asked to write itself, in so many of a thousand cases, to see it refuse.
 const ASKS_ENGINE: u64 = 50;
 
-/// A client looks at what is in conflict somewhere before it asks, in so many of a thousand cases.
-const DECIDES: u64 = 300;
-
 /// All clients and what they asked for.
 pub(crate) struct Clients {
     pub(crate) random: Random,
+    /// Who decides at the same time as another.
+    pub(crate) deciders: Random,
     pub(crate) sessions: Vec<Session>,
     pub(crate) requests: Vec<Request>,
     pub(crate) tickets: Vec<Ticket>,
@@ -46,12 +47,14 @@ pub(crate) struct Request {
     reused: bool,
     /// How many days had passed when it was made.
     days: u64,
+    /// What was chosen, when it decides about a register.
+    decision: Option<Decision>,
 }
 
 impl Request {
     /// What a client with a session asks: it sees itself to what comes of it.
     pub(crate) fn of_traveller(write: Write) -> Self {
-        Self { write, home: 0, attempts: 0, done: true, acknowledged: None, reused: false, days: 0 }
+        Self { write, home: 0, attempts: 0, done: true, acknowledged: None, reused: false, days: 0, decision: None }
     }
 }
 
@@ -65,8 +68,9 @@ pub(crate) struct Ticket {
 }
 
 impl Clients {
-    pub(crate) fn new(random: Random) -> Self {
-        Self { random, sessions: Vec::new(), requests: Vec::new(), tickets: Vec::new() }
+    pub(crate) fn new(seed: u64) -> Self {
+        let (random, deciders) = (Random::stream(seed, "clients"), Random::stream(seed, "deciders"));
+        Self { random, deciders, sessions: Vec::new(), requests: Vec::new(), tickets: Vec::new() }
     }
 
     /// Whether nothing more is asked or waited for.
@@ -119,32 +123,46 @@ impl World {
         if self.clients.random.chance(self.plan.novel) {
             changes.push(builds::change(&mut self.clients.random, request));
         }
-        if self.clients.random.chance(DECIDES) {
-            let node = self.clients.random.below(self.nodes.len());
-            let random = &mut self.clients.random;
-            if let Some(engine) = &self.nodes[node].engine {
-                let (catalog, store) = (engine.catalog(), &self.nodes[node].store);
-                workload::decide(&mut changes, random, &self.plan, &self.registry, catalog, store);
-            }
-        }
+        let decided = self.decide(&mut changes);
         if self.clients.random.chance(self.plan.contexts) {
             let node = self.clients.random.below(self.nodes.len());
             if let Some(engine) = &self.nodes[node].engine {
                 workload::add_contexts(&mut changes, &self.registry, engine.catalog(), &self.nodes[node].store);
             }
         }
-        let decides = |change: &Change| matches!(change, Change::Operate { operation: Operation::Resolve(_), .. });
-        if changes.iter().any(decides) {
-            self.coverage.note("decisions about conflicts");
-        }
         let (key, reused) = self.next_key(session);
         let home = self.clients.sessions[session].home;
-        let write = Write { changes, key };
         self.clients.sessions[session].last = Some(request);
-        let days = self.days;
-        let made = Request { write, home, attempts: 0, done: false, acknowledged: None, reused, days };
+        let (seen, decision) = decided.unzip();
+        self.request(Write { changes, key }, home, reused, decision.flatten());
+        if let Some(seen) = seen {
+            self.oppose(session, &seen);
+        }
+    }
+
+    /// A request is made, and sent for the first time.
+    fn request(&mut self, write: Write, home: usize, reused: bool, decision: Option<Decision>) {
+        let (number, days) = (self.clients.requests.len(), self.days);
+        let made = Request { write, home, attempts: 0, done: false, acknowledged: None, reused, days, decision };
         self.clients.requests.push(made);
-        self.attempt(request);
+        self.attempt(number);
+    }
+
+    /// The requests by what they are known as, where they were sequenced.
+    pub(crate) fn asked(&self) -> BTreeMap<OperationId, usize> {
+        let mut asked = BTreeMap::new();
+        for ticket in &self.clients.tickets {
+            let write = &self.clients.requests[ticket.request].write;
+            if let Some((session, counter)) = write.key {
+                let operation = OperationId { actor: Actor::Session(session), counter, hash: write.hash() };
+                asked.insert(operation, ticket.request);
+            }
+            if let Some(dot) = ticket.created.filter(|_| write.key.is_none()) {
+                let actor = Actor::Leader(dot.origin);
+                asked.insert(OperationId { actor, counter: dot.seq, hash: 0 }, ticket.request);
+            }
+        }
+        asked
     }
 
     fn next_key(&mut self, session: usize) -> (Option<(SessionId, u64)>, bool) {

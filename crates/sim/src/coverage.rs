@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What must happen in a large batch of the swarm: the number of the scenario in the list of faults that the project keeps
 /// (docs/testing.md explains them), and the count that says that it happened.
-const SCENARIOS: [(u8, &str); 59] = [
+const SCENARIOS: [(u8, &str); 60] = [
     (1, "crashes before sealing"),
     (1, "crashes before writing"),
     (1, "crashes after sync"),
@@ -53,6 +53,7 @@ const SCENARIOS: [(u8, &str); 59] = [
     (25, "equal stamps of two origins"),
     (25, "refused: other kind"),
     (26, "rows superseded by two"),
+    (26, "decisions that contradict each other"),
     (27, "attempts at another leader"),
     (27, "attempts again after days"),
     (27, "copies applied"),

@@ -1,9 +1,10 @@
 //! Resolvers with a planted bug, in place of the right ones.
 
 use crate::lapse::{Bug, Lapse};
-use anabranch_causality::{Effect, Kind};
+use anabranch_causality::{Effect, Kind, Tag};
 use anabranch_resolvers::{
-    Conflict, Lww, Malformed, Operation, OrSet, Outcome, Prepare, ReadFailed, Registry, Rejection, Resolver, Rows,
+    Conflict, Indexed, Keep, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, Prepare, ReadFailed, Registry,
+    Rejection, Resolution, Resolver, Rows,
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -18,6 +19,8 @@ pub(crate) fn registry(right: Arc<Registry>, lapse: Lapse) -> Arc<Registry> {
         Arc::new(TiesByArrival)
     } else if lapse.is(Bug::AddsPreparedAway) {
         Arc::new(AddsPreparedAway)
+    } else if lapse.is(Bug::DecisionsAddNothing) {
+        Arc::new(DecisionsAddNothing)
     } else {
         return right;
     };
@@ -100,5 +103,52 @@ impl Resolver for AddsPreparedAway {
 
     fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
         OrSet.value(rows, most_bytes)
+    }
+}
+
+struct DecisionsAddNothing;
+
+impl Resolver for DecisionsAddNothing {
+    fn name(&self) -> &'static str {
+        KeepAll.name()
+    }
+
+    fn kind(&self) -> Kind {
+        KeepAll.kind()
+    }
+
+    fn prepare(&self, operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
+        let rows = prepare.rows();
+        let standing = KeepAll.conflicts(rows)?;
+        if let Operation::Resolve(Resolution { conflict, keep: Keep::Options(keep), .. }) = operation
+            && let Some(meant) = standing.iter().find(|standing| standing.id == *conflict)
+        {
+            let kept = meant.options.iter().filter(|option| keep.contains(&option.id));
+            let kept: Vec<Tag> = kept.flat_map(|option| option.tags.clone()).collect();
+            rows.rows(Some(&[]), &mut |row| {
+                if !kept.contains(&row.tag) {
+                    prepare.supersede(&row);
+                }
+                ControlFlow::Continue(())
+            })?;
+            return Ok(());
+        }
+        KeepAll.prepare(operation, prepare)
+    }
+
+    fn check(&self, effect: &Effect) -> Result<(), Malformed> {
+        KeepAll.check(effect)
+    }
+
+    fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
+        KeepAll.value(rows, most_bytes)
+    }
+
+    fn conflicts(&self, rows: &dyn Rows) -> Result<Vec<Conflict>, ReadFailed> {
+        KeepAll.conflicts(rows)
+    }
+
+    fn indexed(&self) -> Indexed {
+        KeepAll.indexed()
     }
 }

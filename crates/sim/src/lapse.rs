@@ -16,6 +16,9 @@ pub enum Bug {
     TiesByArrival,
     /// An add to a set adds nothing when the member is there already.
     AddsPreparedAway,
+    /// A decision takes away what is not kept, and leaves what is kept as it is, instead of adding it anew: then two opposite
+    /// ones take away everything.
+    DecisionsAddNothing,
 }
 
 /// The planted bug of a run, if any; a constant `None` in ordinary builds.

@@ -21,6 +21,7 @@ mod ledger;
 mod less;
 mod network;
 mod node;
+mod past;
 mod plan;
 mod queue;
 mod random;

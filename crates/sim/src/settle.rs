@@ -4,8 +4,7 @@ use crate::checkers::{acknowledged, conflicts, counters, digest, spec, values};
 use crate::plan::Scenario;
 use crate::queue::Event;
 use crate::world::{Checked, World};
-use anabranch_causality::{Actor, OperationId, Tag, Transaction};
-use anabranch_engine::Write;
+use anabranch_causality::{OperationId, Tag, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -127,6 +126,9 @@ impl World {
         for node in 0..self.nodes.len() {
             let right = self.check_state(node)?;
             self.check_counters(node, &right)?;
+            if node == 0 {
+                self.check_decisions(&right)?;
+            }
             self.count(node);
         }
         self.check_statistics()?;
@@ -190,22 +192,12 @@ impl World {
     }
 
     fn check_counters(&mut self, node: usize, right: &spec::State) -> Checked {
-        let mut asked: BTreeMap<OperationId, &Write> = BTreeMap::new();
-        for ticket in &self.clients.tickets {
-            let write = &self.clients.requests[ticket.request].write;
-            if let Some((session, counter)) = write.key {
-                let operation = OperationId { actor: Actor::Session(session), counter, hash: write.hash() };
-                asked.insert(operation, write);
-            }
-            if let Some(dot) = ticket.created.filter(|_| write.key.is_none()) {
-                let actor = Actor::Leader(dot.origin);
-                asked.insert(OperationId { actor, counter: dot.seq, hash: 0 }, write);
-            }
-        }
+        let asked = self.asked();
         let ledger = &self.nodes[node].ledger;
         let operations: BTreeSet<OperationId> =
             ledger.dots.iter().filter_map(|dot| self.history.get(*dot)).map(|found| found.operation).collect();
-        let counted = operations.into_iter().map(|operation| (operation, asked.get(&operation).copied()));
+        let write = |request: &usize| &self.clients.requests[*request].write;
+        let counted = operations.into_iter().map(|operation| (operation, asked.get(&operation).map(write)));
         let checked = counters::check(counted, &right.sums);
         checked.map_err(|what| self.violation(format!("node {node}: {what}")))
     }

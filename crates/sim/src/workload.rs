@@ -1,11 +1,12 @@
 //! What clients ask for.
 
+use crate::checkers::decided::Decision;
 use crate::plan::Plan;
 use crate::random::Random;
 use anabranch_causality::{Context, Kind};
 use anabranch_engine::store::Read;
 use anabranch_engine::{Catalog, Change, KeyRows, query};
-use anabranch_resolvers::{Booking, Keep, Member, Moment, Operation, Registry, Resolution, Span};
+use anabranch_resolvers::{Booking, Conflict, Keep, Member, Moment, Operation, Registry, Resolution, Span};
 
 /// The collections that all clients know, with their kinds. Calendars come twice: of many bookings few meet.
 const COLLECTIONS: [(&str, Kind); 9] = [
@@ -98,15 +99,11 @@ fn booking(random: &mut Random, request: usize) -> Operation {
     }
 }
 
-/// Makes one of the changes a decision: whoever looks at a replica sees what is in conflict there, and ends it.
-pub(crate) fn decide(
-    changes: &mut [Change],
-    random: &mut Random,
-    plan: &Plan,
-    registry: &Registry,
-    catalog: &Catalog,
-    store: &dyn Read,
-) {
+/// What stands in conflict somewhere, and where.
+pub(crate) type Standing = (&'static str, Kind, String, Conflict);
+
+/// All that is in conflict at a replica.
+pub(crate) fn standing(plan: &Plan, registry: &Registry, catalog: &Catalog, store: &dyn Read) -> Vec<Standing> {
     let mut standing = Vec::new();
     for (collection, kind) in
         COLLECTIONS.into_iter().filter(|(_, kind)| [Kind::REGISTER, Kind::CALENDAR].contains(kind))
@@ -118,18 +115,28 @@ pub(crate) fn decide(
             standing.extend(conflicts.into_iter().map(|conflict| (collection, kind, key.clone(), conflict)));
         }
     }
-    if standing.is_empty() {
-        return;
-    }
-    let (collection, kind, key, conflict) = standing.swap_remove(random.below(standing.len()));
-    let option = conflict.options[random.below(conflict.options.len())].id.clone();
-    let none = kind == Kind::CALENDAR && random.chance(200);
-    let keep = Keep::Options(if none { Vec::new() } else { vec![option] });
+    standing
+}
+
+/// Ends what stands in conflict, for the option of that number.
+pub(crate) fn decide(
+    (collection, kind, key, conflict): &Standing,
+    option: usize,
+    random: &mut Random,
+) -> (Change, Option<Decision>) {
+    let option = &conflict.options[option % conflict.options.len()];
+    let none = *kind == Kind::CALENDAR && random.chance(200);
+    let keep = Keep::Options(if none { Vec::new() } else { vec![option.id.clone()] });
     let (by, note) = (Some("Dee".to_owned()), random.chance(500).then(|| "decided".to_owned()));
     let operation = Operation::Resolve(Resolution { conflict: conflict.id, keep, by, note });
-    let decision = Change::Operate { collection: collection.to_owned(), kind, key, operation, context: None };
-    let at = random.below(changes.len());
-    changes[at] = decision;
+    let (collection, key) = ((*collection).to_owned(), key.clone());
+    let decision = (*kind == Kind::REGISTER).then(|| Decision {
+        conflict: conflict.id,
+        collection: collection.clone(),
+        key: key.clone(),
+        kept: option.value.clone(),
+    });
+    (Change::Operate { collection, kind: *kind, key, operation, context: None }, decision)
 }
 
 fn members(random: &mut Random) -> Vec<Member> {

@@ -78,7 +78,7 @@ impl World {
             days: 0,
             nodes: plan.posts().enumerate().map(node).collect(),
             network: Network::new(Random::stream(seed, "network")),
-            clients: Clients::new(Random::stream(seed, "clients")),
+            clients: Clients::new(seed),
             travellers: Travellers::new(Random::stream(seed, "travellers")),
             history: History::default(),
             digests: Digests::default(),

@@ -133,6 +133,16 @@ fn mutant_buffers_without_a_limit() {
 }
 
 #[test]
+fn mutant_opposite_decisions_that_erase_each_other() {
+    is_caught(Mutant::OppositesErase);
+}
+
+#[test]
+fn mutant_decisions_that_add_nothing() {
+    plainly_caught(Bug::DecisionsAddNothing);
+}
+
+#[test]
 fn mutant_ties_decided_by_arrival() {
     plainly_caught(Bug::TiesByArrival);
 }
