@@ -5,7 +5,7 @@
 //! | I1 vectors are gap-free prefixes; transactions are applied whole | [`causality`], [`rows`] |
 //! | I2 dependencies first | [`causality`] |
 //! | I3 acknowledged means on disk, and stays | [`visible`], [`acknowledged`], [`crate::ledger`] when a node starts |
-//! | I4 state is a function of the set of transactions | [`spec`], [`values`], [`counters`], [`conflicts`], [`decided`], no resurrection in [`rows`] |
+//! | I4 state is a function of the set of transactions | [`spec`], [`values`], [`counters`], [`texts`], [`conflicts`], [`decided`], no resurrection in [`rows`] |
 //! | I5 equal vectors, equal digests, and those of the rows | [`digest`] |
 //! | I6 I7 tokens, and what sessions were promised | [`crate::histories`] |
 //! | I8 a dot names one transaction | [`crate::history`] |
@@ -23,5 +23,6 @@ pub(crate) mod digest;
 pub(crate) mod freshness;
 pub(crate) mod rows;
 pub(crate) mod spec;
+pub(crate) mod texts;
 pub(crate) mod values;
 pub(crate) mod visible;

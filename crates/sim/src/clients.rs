@@ -2,6 +2,7 @@
 
 mod deciders;
 mod replies;
+mod writers;
 
 use crate::builds;
 use crate::checkers::decided::Decision;
@@ -22,6 +23,8 @@ pub(crate) struct Clients {
     pub(crate) random: Random,
     /// Who decides at the same time as another.
     pub(crate) deciders: Random,
+    /// Who writes texts, and what.
+    pub(crate) writers: Random,
     pub(crate) sessions: Vec<Session>,
     pub(crate) requests: Vec<Request>,
     pub(crate) tickets: Vec<Ticket>,
@@ -69,8 +72,9 @@ pub(crate) struct Ticket {
 
 impl Clients {
     pub(crate) fn new(seed: u64) -> Self {
-        let (random, deciders) = (Random::stream(seed, "clients"), Random::stream(seed, "deciders"));
-        Self { random, deciders, sessions: Vec::new(), requests: Vec::new(), tickets: Vec::new() }
+        let stream = |name| Random::stream(seed, name);
+        let (random, deciders, writers) = (stream("clients"), stream("deciders"), stream("writers"));
+        Self { random, deciders, writers, sessions: Vec::new(), requests: Vec::new(), tickets: Vec::new() }
     }
 
     /// Whether nothing more is asked or waited for.
@@ -131,6 +135,9 @@ impl World {
             }
         }
         let (key, reused) = self.next_key(session);
+        if decided.is_none() {
+            self.write_text(&mut changes, request, key.is_some());
+        }
         let home = self.clients.sessions[session].home;
         self.clients.sessions[session].last = Some(request);
         let (seen, decision) = decided.unzip();

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What must happen in a large batch of the swarm: the number of the scenario in the list of faults that the project keeps
 /// (docs/testing.md explains them), and the count that says that it happened.
-const SCENARIOS: [(u8, &str); 60] = [
+const SCENARIOS: [(u8, &str); 63] = [
     (1, "crashes before sealing"),
     (1, "crashes before writing"),
     (1, "crashes after sync"),
@@ -59,6 +59,9 @@ const SCENARIOS: [(u8, &str); 60] = [
     (27, "copies applied"),
     (27, "counters used for two requests"),
     (27, "pairs of operations that supersede each other"),
+    (29, "concurrent edits of texts"),
+    (29, "edits of texts by position"),
+    (29, "edits of texts by update"),
     (30, "poison operations parked"),
     (31, "unknown kinds parked"),
     (31, "builds upgraded"),

@@ -78,15 +78,16 @@ impl Less {
     }
 }
 
-/// Leaves out of a failing run what can be left out: it still fails, perhaps in another way. `None` when it does not fail.
+/// Leaves out of a failing run what can be left out: what is left fails in the same way, see [`Violation::is_like`]. `None` when it
+/// does not fail.
 #[must_use]
 pub fn shrink(seed: u64, options: Options) -> Option<(Options, Violation)> {
     let quiet = Options { keep_text: false, ..options };
-    crate::run(seed, quiet).err()?;
+    let first = crate::run(seed, quiet).err()?;
     let mut least = quiet;
     while let Some(less) = least.less.steps().into_iter().find(|less| {
         let is_less = *less != least.less;
-        is_less && crate::run(seed, Options { less: *less, ..quiet }).is_err()
+        is_less && crate::run(seed, Options { less: *less, ..quiet }).is_err_and(|found| found.is_like(&first))
     }) {
         least.less = less;
     }

@@ -43,6 +43,9 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use world::World;
 
+/// The rule that a panic breaks.
+const PANIC: &str = "panic";
+
 /// How to run a seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -86,6 +89,8 @@ pub struct Violation {
     pub less: Less,
     /// When, in virtual milliseconds.
     pub at_ms: u64,
+    /// Which checker says so.
+    pub rule: &'static str,
     /// What is wrong.
     pub what: String,
     /// What happened until then, if it was kept.
@@ -94,13 +99,20 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, scenario, at_ms, what, .. } = self;
-        writeln!(f, "seed {seed}, {scenario} scenario, at {at_ms} ms: {what}")?;
+        let Self { seed, scenario, at_ms, rule, what, .. } = self;
+        writeln!(f, "seed {seed}, {scenario} scenario, at {at_ms} ms ({rule}): {what}")?;
         write!(f, "again: {}", self.again())
     }
 }
 
 impl Violation {
+    /// Whether another run fails in the same way: the same checker speaks, or the same line panics.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let words = |what: &str| what.chars().filter(|character| !character.is_ascii_digit()).collect::<String>();
+        self.rule == other.rule && (self.rule != PANIC || words(&self.what) == words(&other.what))
+    }
+
     /// What happened, without what goes on all the time: who was asked what, what was applied where, what broke, what was answered.
     #[must_use]
     pub fn story(&self) -> String {
@@ -130,7 +142,7 @@ pub const REVISION: &str = env!("ANABRANCH_SIM_REVISION");
 pub fn run(seed: u64, options: Options) -> Result<Report, Violation> {
     let mut world = World::new(seed, options);
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
-    ran.unwrap_or_else(|cause| Err(world.violation(format!("panic: {}", message(cause.as_ref())))))?;
+    ran.unwrap_or_else(|cause| Err(world.violation(PANIC, format!("panic: {}", message(cause.as_ref())))))?;
     Ok(Report { trace: world.trace.hash(), coverage: world.coverage })
 }
 

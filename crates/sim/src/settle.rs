@@ -1,10 +1,11 @@
 //! The end of a run: everything heals, nobody writes any more, and all replicas must become one.
 
 use crate::checkers::{acknowledged, conflicts, counters, digest, spec, values};
+use crate::past::Pasts;
 use crate::plan::Scenario;
 use crate::queue::Event;
 use crate::world::{Checked, World};
-use anabranch_causality::{OperationId, Tag, Transaction};
+use anabranch_causality::{Dot, Kind, OperationId, Tag, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,6 +18,11 @@ const GRACE_MS: u64 = 3_000;
 const SILENCE_MS: u64 = 2_000;
 /// However often something is lost: more than so many times as much as needed is a storm.
 const STORM: u64 = 50;
+
+/// Says which checker it is that speaks.
+fn as_rule(rule: &'static str) -> impl Fn(String) -> (&'static str, String) {
+    move |what| (rule, what)
+}
 
 impl World {
     /// Everything happens.
@@ -82,7 +88,7 @@ impl World {
             if self.now - since > CONVERGE_MS {
                 let vectors: Vec<String> = self.nodes.iter().map(|node| node.durable_vector.to_string()).collect();
                 let what = format!("no convergence {CONVERGE_MS} ms after {what}: {}", vectors.join(" / "));
-                return Err(self.violation(what));
+                return Err(self.violation("convergence", what));
             }
         }
     }
@@ -114,20 +120,20 @@ impl World {
             before = self.fall_silent()?;
         }
         if self.last_transactions > before {
-            return Err(self.violation("transactions are sent although all replicas are equal"));
+            return Err(self.violation("silence", "transactions are sent although all replicas are equal"));
         }
         if !self.is_converged() {
-            return Err(self.violation("the replicas were equal and are no more"));
+            return Err(self.violation("convergence", "the replicas were equal and are no more"));
         }
         let vector = self.nodes[0].durable_vector.clone();
         let acknowledged = self.clients.requests.iter().filter_map(|request| request.acknowledged);
         let checked = acknowledged::check(&self.history, &vector, acknowledged);
-        checked.map_err(|what| self.violation(what))?;
+        checked.map_err(|what| self.violation("acknowledged", what))?;
         for node in 0..self.nodes.len() {
             let right = self.check_state(node)?;
             self.check_counters(node, &right)?;
             if node == 0 {
-                self.check_decisions(&right)?;
+                self.look_back(&right)?;
             }
             self.count(node);
         }
@@ -140,35 +146,63 @@ impl World {
         Ok(())
     }
 
+    /// What was done at the same time, and what became of it. All replicas are equal: one tells it all.
+    fn look_back(&mut self, right: &spec::State) -> Checked {
+        let log: Vec<Arc<Transaction>> =
+            self.nodes[0].ledger.dots.iter().filter_map(|dot| self.history.get(*dot).cloned()).collect();
+        let pasts = Pasts::of(log.iter().map(Arc::as_ref));
+        self.check_decisions(right, &log, &pasts)?;
+        let mut edits: BTreeMap<(&str, &str), Vec<Dot>> = BTreeMap::new();
+        for transaction in &log {
+            for effect in transaction.effects.iter().filter(|effect| effect.kind == Kind::TEXT) {
+                edits.entry((&effect.collection, &effect.key)).or_default().push(transaction.dot);
+            }
+        }
+        let unseen = |edits: &[Dot]| {
+            let with_unseen = |(at, one): &(usize, &Dot)| edits[..*at].iter().any(|other| !pasts.saw(**one, *other));
+            edits.iter().enumerate().filter(with_unseen).count() as u64
+        };
+        let concurrent = edits.values().map(|edits| unseen(edits)).sum();
+        self.coverage.add("concurrent edits of texts", concurrent);
+        Ok(())
+    }
+
     /// A node's rows and values are what the set of its transactions comes to. Returns that.
     pub(crate) fn check_state(&mut self, node: usize) -> Result<spec::State, crate::Violation> {
         let mut dots = self.nodes[node].ledger.dots.clone();
         dots.sort_unstable();
         let set: Vec<Arc<Transaction>> = dots.iter().filter_map(|dot| self.history.get(*dot).cloned()).collect();
         let time = self.time(node);
+        let mut texts = std::mem::take(&mut self.texts);
         let outcome = (|| {
-            let right = spec::State::of(set.iter().map(Arc::as_ref))?;
+            let right = spec::State::of(set.iter().map(Arc::as_ref)).map_err(as_rule("spec"))?;
             let found = &self.nodes[node];
-            let engine = found.engine.as_ref().ok_or("it is down")?;
-            let (shown, stored) =
-                (right.unparked(engine.catalog()), spec::State::stored(engine.catalog(), &found.store)?);
-            shown.compare(&stored.unparked(engine.catalog()))?;
-            values::check(&shown, &self.registry, engine.catalog(), &found.store)?;
+            let engine = found.engine.as_ref().ok_or(("spec", "it is down".to_owned()))?;
+            let catalog = engine.catalog();
+            let stored = spec::State::stored(catalog, &found.store).map_err(as_rule("spec"))?;
+            let shown = right.unparked(catalog);
+            shown.compare(&stored.unparked(catalog)).map_err(as_rule("spec"))?;
+            values::check(&shown, &self.registry, catalog, &found.store).map_err(as_rule("values"))?;
+            let of_texts = texts.check(&shown, &self.registry, catalog, &found.store).map_err(as_rule("texts"))?;
             if !found.has_parked() {
                 let (kept, computed) = (engine.status(time).digest, digest::of(&right));
                 if kept != computed {
-                    return Err(format!("its digest is {kept:016x}, that of its rows is {computed:016x}"));
+                    let what = format!("its digest is {kept:016x}, that of its rows is {computed:016x}");
+                    return Err(("digest", what));
                 }
             }
-            let open = conflicts::check(&self.registry, engine.catalog(), &found.store)?;
-            Ok((right, open))
+            let open = conflicts::check(&self.registry, catalog, &found.store).map_err(as_rule("conflicts"))?;
+            Ok((right, open, of_texts))
         })();
-        if let Ok((_, open)) = &outcome {
+        self.texts = texts;
+        if let Ok((_, open, of_texts)) = &outcome {
             self.coverage.add("conflicts in the index", *open as u64);
+            self.coverage.add("texts compared", of_texts.compared);
+            self.coverage.add("texts that lack what is lost", of_texts.lacking);
         }
-        let outcome = outcome.map(|(right, _)| right);
+        let outcome = outcome.map(|(right, ..)| right);
         self.coverage.note("states compared with the specification");
-        outcome.map_err(|what: String| self.violation(format!("node {node}: {what}")))
+        outcome.map_err(|(rule, what)| self.violation(rule, format!("node {node}: {what}")))
     }
 
     /// A node that was just opened is what its disk says.
@@ -178,13 +212,13 @@ impl World {
         let Some(engine) = &found.engine else { return Ok(()) };
         if engine.durable_full() != &found.durable_vector {
             let (says, is) = (engine.durable_full(), &found.durable_vector);
-            return Err(self.violation(format!("node {node} opens with {says}; on disk is {is}")));
+            return Err(self.violation("opening", format!("node {node} opens with {says}; on disk is {is}")));
         }
         if !found.has_parked() {
             let digest = engine.status(time).digest;
             let who = format!("{}, opened at {} ms", found.name, self.now);
             let checked = self.digests.check(&who, &found.durable_vector, digest);
-            checked.map_err(|what| self.violation(what))?;
+            checked.map_err(|what| self.violation("digest", what))?;
         }
         // What was parked and is caught up with comes to the disk with the first batch.
         let settled = self.nodes[node].engine.as_ref().is_some_and(|engine| engine.batch().is_empty());
@@ -199,7 +233,7 @@ impl World {
         let write = |request: &usize| &self.clients.requests[*request].write;
         let counted = operations.into_iter().map(|operation| (operation, asked.get(&operation).map(write)));
         let checked = counters::check(counted, &right.sums);
-        checked.map_err(|what| self.violation(format!("node {node}: {what}")))
+        checked.map_err(|what| self.violation("counters", format!("node {node}: {what}")))
     }
 
     fn count(&mut self, node: usize) {
@@ -245,19 +279,24 @@ impl World {
             let wrong = status.counters.digest_mismatches > 0 || waits;
             let parked = !(status.parked_origins.is_empty() && status.parked_collections.is_empty());
             if wrong || parked {
-                return Err(self.violation(format!("node {node} ends as {status:?}")));
+                return Err(self.violation("statistics", format!("node {node} ends as {status:?}")));
             }
             if self.options.scenario == Scenario::Healthy && status.counters.duplicates > 0 {
-                return Err(self.violation(format!("node {node}: sent twice in a healthy mesh: {status:?}")));
+                return Err(self.violation("economy", format!("node {node}: sent twice in a healthy mesh: {status:?}")));
             }
         }
         let needed = (self.history.len() * (self.nodes.len() - 1)) as u64;
         let all_sent = self.coverage.get("transactions sent");
         if all_sent > STORM * (needed + 20) {
-            return Err(self.violation(format!("{all_sent} transactions were sent, needed are {needed}: a storm")));
+            return Err(
+                self.violation("economy", format!("{all_sent} transactions were sent, needed are {needed}: a storm"))
+            );
         }
         if self.options.scenario == Scenario::Healthy && sent != needed {
-            return Err(self.violation(format!("{sent} transactions were sent in a healthy mesh, needed are {needed}")));
+            return Err(self.violation(
+                "economy",
+                format!("{sent} transactions were sent in a healthy mesh, needed are {needed}"),
+            ));
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ impl World {
             }
             if let Err(error) = found.store.write(engine.batch()) {
                 if found.store_fault == StoreFault::None && !full {
-                    return Err(self.violation(format!("node {node} could not write: {error}")));
+                    return Err(self.violation("store", format!("node {node} could not write: {error}")));
                 }
                 let full = error.kind == StoreErrorKind::Full;
                 self.stop(
@@ -102,11 +102,11 @@ impl World {
                 return Ok(false);
             }
             if let Err(error) = found.store.sync() {
-                return Err(self.violation(format!("node {node} could not sync: {error}")));
+                return Err(self.violation("store", format!("node {node} could not sync: {error}")));
             }
             let checked = check_batch(engine, &found.ledger);
             if let Err(what) = checked {
-                return Err(self.violation(format!("node {node}: {what}")));
+                return Err(self.violation("rows", format!("node {node}: {what}")));
             }
             let synced: Vec<Vec<u8>> = engine.batch().log.iter().map(|(_, record)| record.clone()).collect();
             self.synced(node, &synced)?;
@@ -117,7 +117,7 @@ impl World {
         }
         let Some((engine, store)) = self.nodes[node].parts() else { return Ok(false) };
         if let Err(error) = engine.committed(store, time) {
-            return Err(self.violation(format!("node {node} failed after a commit: {error}")));
+            return Err(self.violation("engine", format!("node {node} failed after a commit: {error}")));
         }
         self.nodes[node].watched = 0;
         self.compare_digests(node)?;
@@ -129,9 +129,9 @@ impl World {
     /// A batch is on disk.
     fn synced(&mut self, node: usize, records: &[Vec<u8>]) -> Checked {
         for bytes in records {
-            let record = Record::decode(bytes).map_err(|error| self.violation(error.to_string()))?;
+            let record = Record::decode(bytes).map_err(|error| self.violation("codec", error.to_string()))?;
             let noted = self.history.note(record.transaction);
-            let transaction = noted.map_err(|what| self.violation(what))?;
+            let transaction = noted.map_err(|what| self.violation("dots", what))?;
             let found = &mut self.nodes[node];
             if found.engine.as_ref().is_some_and(|engine| engine.origin() == transaction.dot.origin) {
                 self.written.push((self.now, transaction.dot));
@@ -159,7 +159,8 @@ impl World {
                 Ok(())
             }
             Input::Connected { peer, connection, hello } => {
-                let hello = Hello::decode(&hello).map_err(|error| self.violation(format!("a hello: {error}")))?;
+                let hello =
+                    Hello::decode(&hello).map_err(|error| self.violation("codec", format!("a hello: {error}")))?;
                 self.nodes[node].peers.insert(peer, connection);
                 if let Some(engine) = &mut self.nodes[node].engine {
                     engine.handle_connected(time, &hello.node, &hello.region, hello.role, hello.origin);
@@ -195,15 +196,15 @@ impl World {
                 }
             }
         };
-        outcome.map_err(|error| self.violation(format!("node {node}: {error}")))?;
+        outcome.map_err(|error| self.violation("engine", format!("node {node}: {error}")))?;
         self.watch(node, of_ticket)
     }
 
     fn decode(&mut self, frame: &[u8]) -> Result<Message, crate::Violation> {
-        let message = Message::decode(frame).map_err(|error| self.violation(format!("a frame: {error}")))?;
+        let message = Message::decode(frame).map_err(|error| self.violation("codec", format!("a frame: {error}")))?;
         if let Message::Transactions(list) = &message {
             for bytes in list {
-                self.history.note(bytes).map_err(|what| self.violation(what))?;
+                self.history.note(bytes).map_err(|what| self.violation("dots", what))?;
             }
         }
         Ok(message)
@@ -218,25 +219,27 @@ impl World {
         let mut outcome = Ok(());
         for (_, bytes) in fresh {
             outcome = (|| {
-                let record = Record::decode(bytes).map_err(|error| error.to_string())?;
-                let transaction = record.decode_transaction().map_err(|error| error.to_string())?;
+                let record = Record::decode(bytes).map_err(|error| ("codec", error.to_string()))?;
+                let transaction = record.decode_transaction().map_err(|error| ("codec", error.to_string()))?;
                 if transaction.dot.origin == engine.origin()
                     && transaction.dot.seq > found.durable_vector.get(engine.origin())
                 {
-                    let ticket = ticket.ok_or("a transaction that nobody asked for")?;
+                    let unasked = || ("created", "a transaction that nobody asked for".to_owned());
+                    let ticket = ticket.ok_or_else(unasked)?;
                     let ticket = &mut self.clients.tickets[ticket as usize];
                     ticket.created = Some(transaction.dot);
-                    created::check(&self.clients.requests[ticket.request].write, &transaction, &found.ledger)?;
+                    let write = &self.clients.requests[ticket.request].write;
+                    created::check(write, &transaction, &found.ledger).map_err(|what| ("created", what))?;
                 }
                 self.trace.note(self.now, "apply", node, bytes);
                 self.trace.line(self.now, || format!("{node} applies {} ({})", transaction.dot, transaction.operation));
-                found.ledger.append(&transaction, record.copy)
+                found.ledger.append(&transaction, record.copy).map_err(|what| ("causality", what))
             })();
             if outcome.is_err() {
                 break;
             }
         }
-        outcome.map_err(|what| self.violation(format!("node {node}: {what}")))
+        outcome.map_err(|(rule, what)| self.violation(rule, format!("node {node}: {what}")))
     }
 
     fn compare_digests(&mut self, node: usize) -> Checked {
@@ -245,20 +248,20 @@ impl World {
         let Some(engine) = &found.engine else { return Ok(()) };
         if engine.durable_full() != &found.durable_vector {
             let (says, is) = (engine.durable_full(), &found.durable_vector);
-            return Err(self.violation(format!("node {node} says that {says} is on disk; it is {is}")));
+            return Err(self.violation("clocks", format!("node {node} says that {says} is on disk; it is {is}")));
         }
         if found.compared == found.durable {
             return Ok(());
         }
         let status = engine.status(time);
         if let Err(what) = bounds::check(&found.config, &status) {
-            return Err(self.violation(format!("node {node}: {what}")));
+            return Err(self.violation("bounds", format!("node {node}: {what}")));
         }
         if !found.has_parked() {
             let digest = status.digest;
             let who = format!("{} at {} ms", found.name, self.now);
             let checked = self.digests.check(&who, &found.durable_vector, digest);
-            checked.map_err(|what| self.violation(what))?;
+            checked.map_err(|what| self.violation("digest", what))?;
         }
         self.nodes[node].compared = self.nodes[node].durable;
         Ok(())
@@ -278,11 +281,11 @@ impl World {
                     let created = self.clients.tickets[ticket as usize].created;
                     let durable = &self.nodes[node].durable_vector;
                     let checked = visible::check_reply(durable, &answer, created, &self.history);
-                    checked.map_err(|what| self.violation(format!("node {node}: {what}")))?;
+                    checked.map_err(|what| self.violation("visible", format!("node {node}: {what}")))?;
                     self.reply(node, ticket, answer)?;
                 }
                 Some(Output::Disconnect { peer, reason }) => {
-                    return Err(self.violation(format!("node {node} disconnects {peer}: {reason}")));
+                    return Err(self.violation("protocol", format!("node {node} disconnects {peer}: {reason}")));
                 }
                 Some(Output::Alarm(alarm)) => self.hear_alarm(node, &alarm)?,
             }
@@ -296,7 +299,7 @@ impl World {
             Alarm::ClockSkew { .. } if self.plan.clocks || self.plan.is_slow() => {
                 self.coverage.note("clock skews heard")
             }
-            other => return Err(self.violation(format!("node {node} raises an alarm: {other}"))),
+            other => return Err(self.violation("alarms", format!("node {node} raises an alarm: {other}"))),
         }
         Ok(())
     }
@@ -304,13 +307,13 @@ impl World {
     fn send_message(&mut self, node: usize, peer: &str, message: &Message) -> Checked {
         let durable = &self.nodes[node].durable_vector;
         let checked = visible::check_message(durable, message, &mut self.history, &self.nodes[node].ledger);
-        checked.map_err(|what| self.violation(format!("node {node}: {what}")))?;
+        checked.map_err(|what| self.violation("visible", format!("node {node}: {what}")))?;
         if let Message::Transactions(list) = message {
             self.last_transactions = self.now;
             self.coverage.add("transactions sent", list.len() as u64);
         }
         let Some(to) = self.nodes.iter().position(|other| other.name == peer) else {
-            return Err(self.violation(format!("node {node} sends to {peer}, who does not exist")));
+            return Err(self.violation("protocol", format!("node {node} sends to {peer}, who does not exist")));
         };
         self.trace.line(self.now, || format!("{node} sends to {to}: {}", describe(message)));
         let frame = message.encode();

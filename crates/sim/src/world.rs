@@ -2,6 +2,7 @@
 
 use crate::builds::Build;
 use crate::checkers::digest::Digests;
+use crate::checkers::texts::Texts;
 use crate::clients::Clients;
 use crate::coverage::Coverage;
 use crate::flawed;
@@ -44,6 +45,7 @@ pub(crate) struct World {
     pub(crate) travellers: Travellers,
     pub(crate) history: History,
     pub(crate) digests: Digests,
+    pub(crate) texts: Texts,
     /// When each transaction came to its leader's disk.
     pub(crate) written: Vec<(u64, Dot)>,
     pub(crate) registry: Arc<Registry>,
@@ -82,6 +84,7 @@ impl World {
             travellers: Travellers::new(Random::stream(seed, "travellers")),
             history: History::default(),
             digests: Digests::default(),
+            texts: Texts::default(),
             written: Vec::new(),
             registry: flawed::registry(Build::Newest.registry(), options.lapse),
             trace: Trace::new(options.keep_text),
@@ -95,11 +98,11 @@ impl World {
         }
     }
 
-    /// Something is wrong.
-    pub(crate) fn violation(&mut self, what: impl Into<String>) -> Violation {
+    /// Something is wrong: which checker says so, and what.
+    pub(crate) fn violation(&mut self, rule: &'static str, what: impl Into<String>) -> Violation {
         let (seed, scenario, at_ms) = (self.seed, self.options.scenario, self.now);
         let less = self.options.less;
-        Violation { seed, scenario, less, at_ms, what: what.into(), text: self.trace.text() }
+        Violation { seed, scenario, less, at_ms, rule, what: what.into(), text: self.trace.text() }
     }
 
     /// What time it is at a node.
@@ -213,7 +216,7 @@ impl World {
             self.nodes[node].store.roll_back(image);
         }
         let loaded = Ledger::load(&self.nodes[node].store, &mut self.history);
-        let ledger = loaded.map_err(|what| self.violation(format!("node {node} at its start: {what}")))?;
+        let ledger = loaded.map_err(|what| self.violation("causality", format!("node {node} at its start: {what}")))?;
         if rolled_back {
             self.coverage.note(match ledger.len() {
                 0 if durable > 0 => "disks wiped",
@@ -222,7 +225,7 @@ impl World {
             });
         } else if ledger.len() < durable || !before.starts_with(&ledger.dots) {
             let what = format!("node {node} had {durable} transactions on disk, and starts with {}", ledger.len());
-            return Err(self.violation(what));
+            return Err(self.violation("durable", what));
         }
         self.nodes[node].durable = ledger.len();
         self.nodes[node].compared = ledger.len();
@@ -249,7 +252,7 @@ impl World {
         let opened = Engine::open(found.config.clone(), registry, &found.store, origin, self.options.planted);
         match opened {
             Ok(engine) => found.engine = Some(engine),
-            Err(error) => return Err(self.violation(format!("node {node} does not open: {error}"))),
+            Err(error) => return Err(self.violation("opening", format!("node {node} does not open: {error}"))),
         }
         self.expect_peers(node);
         let found = &mut self.nodes[node];

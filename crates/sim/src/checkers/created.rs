@@ -192,7 +192,9 @@ fn check_additions(effect: &Effect, operation: &Operation) -> Result<(), String>
             decided && are_places && all && !places.is_empty() && folds.is_empty()
         }
         Operation::Resolve(_) => !adds.is_empty() && folds.is_empty(),
-        Operation::InsertText { .. } | Operation::DeleteText { .. } | Operation::Yjs(_) => adds.is_empty(),
+        Operation::Yjs(update) => adds.is_empty() && folds == [&update[..]],
+        Operation::InsertText { .. } | Operation::DeleteText { .. } => adds.is_empty() && folds.len() == 1,
+        Operation::Delete if effect.kind == Kind::TEXT => adds.is_empty() && folds.len() <= 1,
         Operation::Delete
         | Operation::Clear
         | Operation::RemoveMembers(_)

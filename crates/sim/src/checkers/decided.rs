@@ -24,8 +24,7 @@ pub(crate) struct Taken<'a> {
 }
 
 /// Checks the decisions against what survives of `log`. Returns how many pairs of them chose differently at once.
-pub(crate) fn check(taken: &[Taken<'_>], log: &[&Transaction], right: &State) -> Result<u64, String> {
-    let pasts = Pasts::of(log.iter().copied());
+pub(crate) fn check(taken: &[Taken<'_>], log: &[&Transaction], pasts: &Pasts, right: &State) -> Result<u64, String> {
     for Taken { decision, dots } in taken {
         let saw = |one: &Transaction| dots.iter().any(|dot| pasts.saw(one.dot, *dot));
         let followed = log.iter().any(|one| touches(one, decision) > 0 && saw(one));
@@ -99,7 +98,8 @@ mod tests {
         let right = State::of(log.iter().copied()).expect("a state");
         let (for_one, for_other) = (decision(10), decision(20));
         let taken = |decision, dot| Taken { decision, dots: vec![dot] };
-        check(&[taken(&for_one, one.dot), taken(&for_other, other.dot)], &log, &right)
+        let pasts = Pasts::of(log.iter().copied());
+        check(&[taken(&for_one, one.dot), taken(&for_other, other.dot)], &log, &pasts, &right)
     }
 
     #[test]
@@ -123,7 +123,8 @@ mod tests {
         let judge = |last: &Transaction| {
             let log = [&first, &decided, last];
             let right = State::of(log.iter().copied()).expect("a state");
-            check(&[Taken { decision: &decision, dots: vec![decided.dot] }], &log, &right)
+            let pasts = Pasts::of(log.iter().copied());
+            check(&[Taken { decision: &decision, dots: vec![decided.dot] }], &log, &pasts, &right)
         };
         assert_eq!(judge(&later), Ok(0));
         assert!(judge(&unaware).is_err());

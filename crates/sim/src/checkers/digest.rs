@@ -47,6 +47,11 @@ pub(crate) fn of(state: &State) -> u64 {
         let bucket = digest::bucket_of(collection, Kind(*kind), key);
         deltas.add(bucket, place.hash(subkey, None, &sum.to_le_bytes()));
     }
+    for ((collection, kind, key, subkey), updates) in &state.texts {
+        let place = Place { collection, kind: Kind(*kind), id, key };
+        let bucket = digest::bucket_of(collection, Kind(*kind), key);
+        updates.iter().for_each(|(tag, update)| deltas.add(bucket, place.hash_change(subkey, tag, update)));
+    }
     let mut digest = Digest::default();
     digest.apply(Dot { shard: ShardId(0), origin: Origin(0), seq: 0 }, &deltas);
     digest.total()

@@ -2,7 +2,7 @@
 //! minus those that some transaction supersedes, each with the lowest stamp of its copies; sums over distinct operation
 //! ids. No order occurs in it.
 
-use anabranch_causality::{Effect, Hlc, OperationId, Reader, Tag, Transaction};
+use anabranch_causality::{Effect, Hlc, Kind, OperationId, Reader, Tag, Transaction};
 use anabranch_engine::rows::{self, Stored};
 use anabranch_engine::store::{Read, Space};
 use anabranch_engine::{Catalog, keys};
@@ -20,6 +20,9 @@ pub(crate) struct State {
     pub(crate) rows: BTreeMap<(Place, Tag), (Hlc, Vec<u8>)>,
     /// Sums.
     pub(crate) sums: BTreeMap<Place, i128>,
+    /// The updates of texts, each with its operation and its place among those that this makes there. Of a store: which texts it
+    /// has; what is in them, [`super::texts`] compares.
+    pub(crate) texts: BTreeMap<Place, Vec<(Tag, Vec<u8>)>>,
     /// Collections and who named each first.
     pub(crate) collections: BTreeMap<(String, u8), (Hlc, OperationId)>,
 }
@@ -59,7 +62,12 @@ impl State {
             let row = self.rows.entry((place(effect, &add.subkey), tag)).or_insert_with(fresh);
             row.0 = row.0.min(transaction.hlc);
         }
-        for fold in effect.folds.iter().filter(|_| first) {
+        for (index, fold) in effect.folds.iter().enumerate().filter(|_| first) {
+            if effect.kind == Kind::TEXT {
+                let tag = Tag { operation: transaction.operation, position: index as u32 };
+                self.texts.entry(place(effect, &fold.subkey)).or_default().push((tag, fold.payload.clone()));
+                continue;
+            }
             let change = Reader::new(&fold.payload).signed("change").map_err(|error| error.to_string())?;
             *self.sums.entry(place(effect, &fold.subkey)).or_default() += i128::from(change);
         }
@@ -75,6 +83,7 @@ impl State {
             let stands = |place: &Place| !parked.contains(&(place.0.clone(), place.1));
             state.rows.retain(|(place, _), _| stands(place));
             state.sums.retain(|place, _| stands(place));
+            state.texts.retain(|place, _| stands(place));
         }
         state
     }
@@ -107,7 +116,7 @@ impl State {
                 let sum = sum.try_into().map(i128::from_le_bytes).map_err(|_| "a sum has 16 bytes")?;
                 self.sums.insert(place, sum);
             }
-            Stored::Pile => return Err("a pile, and the workloads write no texts".to_owned()),
+            Stored::Pile => drop(self.texts.entry(place).or_default()),
             Stored::Row(tag, row) => {
                 self.rows.insert((place, tag), (row.stamp, row.payload));
             }
@@ -119,7 +128,9 @@ impl State {
     pub(crate) fn compare(&self, stored: &Self) -> Result<(), String> {
         same("collections", &self.collections, &stored.collections)?;
         same("rows", &self.rows, &stored.rows)?;
-        same("sums", &self.sums, &stored.sums)
+        same("sums", &self.sums, &stored.sums)?;
+        let places = |state: &Self| state.texts.keys().map(|place| (place.clone(), ())).collect();
+        same::<_, ()>("texts", &places(self), &places(stored))
     }
 }
 

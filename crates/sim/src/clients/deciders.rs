@@ -3,11 +3,13 @@
 use super::{Request, Session};
 use crate::checkers::decided::{self, Decision, Taken};
 use crate::checkers::spec::State;
+use crate::past::Pasts;
 use crate::workload::{self, Standing};
 use crate::world::{Checked, World};
 use anabranch_causality::{Dot, Transaction};
 use anabranch_engine::{Change, Write};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Somebody looks at what is in conflict before asking, in so many of a thousand cases.
 const DECIDES: u64 = 300;
@@ -54,9 +56,8 @@ impl World {
     }
 
     /// What was decided stands, where nobody who saw it decided otherwise.
-    pub(crate) fn check_decisions(&mut self, right: &State) -> Checked {
-        let log = self.nodes[0].ledger.dots.iter().filter_map(|dot| self.history.get(*dot));
-        let log: Vec<&Transaction> = log.map(AsRef::as_ref).collect();
+    pub(crate) fn check_decisions(&mut self, right: &State, log: &[Arc<Transaction>], pasts: &Pasts) -> Checked {
+        let log: Vec<&Transaction> = log.iter().map(AsRef::as_ref).collect();
         let mut dots: BTreeMap<usize, Vec<Dot>> = BTreeMap::new();
         let asked = self.asked();
         for transaction in &log {
@@ -69,7 +70,7 @@ impl World {
             found.decision.as_ref().map(|decision| Taken { decision, dots })
         };
         let taken: Vec<Taken<'_>> = dots.into_iter().filter_map(decision).collect();
-        let opposite = decided::check(&taken, &log, right).map_err(|what| self.violation(what))?;
+        let opposite = decided::check(&taken, &log, pasts, right).map_err(|what| self.violation("decided", what))?;
         self.coverage.add("decisions that contradict each other", opposite);
         Ok(())
     }

@@ -8,7 +8,7 @@ use anabranch_engine::{Refusal, Written};
 impl World {
     pub(super) fn check_operation(&mut self, node: usize, number: usize, written: &Written) -> Checked {
         if !self.nodes[node].is_leader() {
-            return Err(self.violation(format!("follower {node} wrote request {number}: {written:?}")));
+            return Err(self.violation("answers", format!("follower {node} wrote request {number}: {written:?}")));
         }
         let request = &self.clients.requests[number];
         let right = match request.write.key {
@@ -18,7 +18,11 @@ impl World {
                 expected == written.operation
             }
         };
-        if right { Ok(()) } else { Err(self.violation(format!("request {number} was answered as {written:?}"))) }
+        if right {
+            Ok(())
+        } else {
+            Err(self.violation("answers", format!("request {number} was answered as {written:?}")))
+        }
     }
 
     /// Which refusals are possible depends on what clients and clocks do.
@@ -27,7 +31,9 @@ impl World {
         let name = match refusal {
             Refusal::NotWritable { reason: "leader", .. } if follows => "refused: no leader",
             other if follows => {
-                return Err(self.violation(format!("follower {node} answered request {number} with {other}")));
+                return Err(
+                    self.violation("answers", format!("follower {node} answered request {number} with {other}"))
+                );
             }
             Refusal::NotWritable { reason: "clock", .. } if self.plan.clocks || self.plan.is_slow() => "refused: clock",
             Refusal::ResolverMismatch { .. } if self.plan.mixed > 0 => "refused: other kind",
@@ -37,7 +43,7 @@ impl World {
             Refusal::NoSuchResolver(_) if self.nodes[node].build == Build::WithoutKind => "refused: unknown kind",
             Refusal::Parked { .. } if self.nodes[node].build < Build::Newest => "refused: parked",
             Refusal::Rejected { .. } => "refused: rejected",
-            other => return Err(self.violation(format!("request {number} was refused: {other}"))),
+            other => return Err(self.violation("answers", format!("request {number} was refused: {other}"))),
         };
         self.coverage.note(name);
         Ok(())

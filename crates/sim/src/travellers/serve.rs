@@ -148,11 +148,11 @@ impl World {
             Body::Read(keys) => {
                 let members = keys.iter().map(|key| Ok((key.clone(), self.members(node, key)?)));
                 let members: Result<_, String> = members.collect();
-                Answer::Shown(Shown::Members(members.map_err(|what| self.violation(what))?))
+                Answer::Shown(Shown::Members(members.map_err(|what| self.violation("values", what))?))
             }
             Body::Count => {
                 let count = self.counted(node);
-                Answer::Shown(Shown::Count(count.map_err(|what| self.violation(what))?))
+                Answer::Shown(Shown::Count(count.map_err(|what| self.violation("values", what))?))
             }
         };
         if matches!(answer, Answer::Shown(_)) {
@@ -174,7 +174,7 @@ impl World {
         };
         self.coverage.note("ages checked");
         let checked = freshness::check(&self.written, &found.durable_vector, self.now, behind_ms, slack_ms);
-        checked.map_err(|what| self.violation(format!("node {node}: {what}")))
+        checked.map_err(|what| self.violation("freshness", format!("node {node}: {what}")))
     }
 
     /// Whether what a node shows may be older than allowed.

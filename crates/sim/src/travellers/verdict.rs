@@ -14,14 +14,15 @@ impl World {
             self.look_at(node)?;
         }
         if let Some(complaint) = self.travellers.record.complaint.take() {
-            return Err(self.violation(complaint));
+            return Err(self.violation("sessions", complaint));
         }
         self.excuse_counts();
         let events = std::mem::take(&mut self.travellers.record.events);
         self.coverage.add("operations judged", events.len() as u64);
-        let history = History::new(Some(CLUSTER), events).map_err(|error| self.violation(error.to_string()))?;
+        let history =
+            History::new(Some(CLUSTER), events).map_err(|error| self.violation("sessions", error.to_string()))?;
         if let Some(violation) = histories::check(&history, &Scope::promised()).first() {
-            return Err(self.violation(violation.to_string()));
+            return Err(self.violation(violation.rule, violation.to_string()));
         }
         let scope = Scope::as_if(history.eventual_sessions());
         let lacking = histories::read_your_writes::check(&history, &scope).len();
@@ -41,8 +42,8 @@ impl World {
         }
         let seen = keys.into_iter().map(|key| self.members(node, &key).map(|members| (key, members)));
         let seen: Result<BTreeMap<_, _>, String> = seen.collect();
-        let seen = seen.map_err(|what| self.violation(what))?;
-        let value = self.counted(node).map_err(|what| self.violation(what))?;
+        let seen = seen.map_err(|what| self.violation("values", what))?;
+        let value = self.counted(node).map_err(|what| self.violation("values", what))?;
         let (label, session) = (self.nodes[node].label(), format!("end of {node}"));
         let actions = [Action::Read { seen }, Action::Count { counter: COUNTER.to_owned(), value, last: true }];
         for action in actions {
