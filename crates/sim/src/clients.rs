@@ -77,6 +77,12 @@ impl Clients {
         Self { random, deciders, writers, sessions: Vec::new(), requests: Vec::new(), tickets: Vec::new() }
     }
 
+    /// Every other client of a node goes to its copy.
+    pub(crate) fn move_half(&mut self, node: usize, copy: usize) {
+        let of_node = self.sessions.iter_mut().filter(|session| session.home == node);
+        of_node.step_by(2).for_each(|session| session.home = copy);
+    }
+
     /// Whether nothing more is asked or waited for.
     pub(crate) fn is_quiet(&self) -> bool {
         self.requests.iter().all(|request| request.done)

@@ -61,11 +61,20 @@ struct Tally {
     seeds: u64,
     violations: Vec<Violation>,
     coverage: Coverage,
+    /// How long each run took to converge.
+    converged_ms: Vec<u64>,
 }
 
 fn run_all(arguments: &Arguments, stopped: &Arc<AtomicBool>) -> io::Result<u8> {
     let now = Instant::now();
-    let mut tally = Tally { began: now, said: now, seeds: 0, violations: Vec::new(), coverage: Coverage::default() };
+    let mut tally = Tally {
+        began: now,
+        said: now,
+        seeds: 0,
+        violations: Vec::new(),
+        coverage: Coverage::default(),
+        converged_ms: Vec::new(),
+    };
     let enough = Arc::new(AtomicBool::new(false));
     let Arguments { from, to, time, threads, options, .. } = *arguments;
     let batch = Batch { from, to, time, threads, options, stop: Arc::clone(&enough) };
@@ -95,6 +104,7 @@ impl Tally {
                         writeln!(io::stderr(), "seed {seed}: trace {:016x}", report.trace)?;
                     }
                     self.coverage.join(&report.coverage);
+                    self.converged_ms.push(report.converged_ms);
                 }
                 Err(violation) => {
                     broken = true;
@@ -120,6 +130,15 @@ impl Tally {
         let mut out = io::stdout().lock();
         write!(out, "{}", self.coverage)?;
         let missing = self.show_scenarios(arguments, &mut out)?;
+        self.converged_ms.sort_unstable();
+        if let Some(longest) = self.converged_ms.last() {
+            let rank = |per_mille: usize| self.converged_ms[(self.converged_ms.len() - 1) * per_mille / 1000];
+            let (half, most, nearly) = (rank(500), rank(990), rank(999));
+            writeln!(
+                out,
+                "ms from silence until all are equal: median {half}, 99 % {most}, 99.9 % {nearly}, longest {longest}"
+            )?;
+        }
         writeln!(out, "{}, revision {}", self.progress(), anabranch_sim::REVISION)?;
         if arguments.to != Some(next) {
             let to = arguments.to.map_or_else(String::new, |to| to.to_string());

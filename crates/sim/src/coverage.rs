@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What must happen in a large batch of the swarm: the number of the scenario in the list of faults that the project keeps
 /// (docs/testing.md explains them), and the count that says that it happened.
-const SCENARIOS: [(u8, &str); 63] = [
+const SCENARIOS: [(u8, &str); 67] = [
     (1, "crashes before sealing"),
     (1, "crashes before writing"),
     (1, "crashes after sync"),
@@ -17,6 +17,10 @@ const SCENARIOS: [(u8, &str); 63] = [
     (5, "opens anew because its disk is full"),
     (7, "disks rolled back"),
     (8, "writes alone after a rollback"),
+    (9, "clones of which both copies wrote"),
+    (9, "clones that run to the end"),
+    (9, "clones thrown away"),
+    (9, "copies that replace each other"),
     (13, "reads at followers"),
     (13, "reads wait for a token"),
     (13, "writes wait for a token"),

@@ -3,8 +3,8 @@
 use crate::lapse::{Bug, Lapse};
 use anabranch_causality::{Effect, Kind, Tag};
 use anabranch_resolvers::{
-    Conflict, Indexed, Keep, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, Prepare, ReadFailed, Registry,
-    Rejection, Resolution, Resolver, Rows,
+    Conflict, Indexed, Keep, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, Pile, Prepare, ReadFailed, Registry,
+    Rejection, Resolution, Resolver, Rows, Text,
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -21,6 +21,8 @@ pub(crate) fn registry(right: Arc<Registry>, lapse: Lapse) -> Arc<Registry> {
         Arc::new(AddsPreparedAway)
     } else if lapse.is(Bug::DecisionsAddNothing) {
         Arc::new(DecisionsAddNothing)
+    } else if lapse.is(Bug::MergesForget) {
+        Arc::new(MergesForget)
     } else {
         return right;
     };
@@ -150,5 +152,43 @@ impl Resolver for DecisionsAddNothing {
 
     fn indexed(&self) -> Indexed {
         KeepAll.indexed()
+    }
+}
+
+struct MergesForget;
+
+impl Resolver for MergesForget {
+    fn name(&self) -> &'static str {
+        Text.name()
+    }
+
+    fn kind(&self) -> Kind {
+        Text.kind()
+    }
+
+    fn prepare(&self, operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
+        Text.prepare(operation, prepare)
+    }
+
+    fn check(&self, effect: &Effect) -> Result<(), Malformed> {
+        Text.check(effect)
+    }
+
+    fn pile(&self) -> Option<&dyn Pile> {
+        Some(self)
+    }
+
+    fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
+        Text.value(rows, most_bytes)
+    }
+}
+
+impl Pile for MergesForget {
+    fn merge(&self, snapshot: Option<&[u8]>, changes: &[Vec<u8>]) -> Result<Vec<u8>, Malformed> {
+        Text.merge(snapshot, &changes[..changes.len().saturating_sub(1)])
+    }
+
+    fn canonical(&self, snapshot: &[u8]) -> Result<Vec<u8>, Malformed> {
+        Text.canonical(snapshot)
     }
 }

@@ -74,6 +74,11 @@ impl History {
         self.transactions.iter().map(|(dot, known)| (*dot, known.excused))
     }
 
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.transactions.values().map(|known| known.bytes.len()).sum()
+    }
+
     /// How many transactions there were.
     pub(crate) fn len(&self) -> usize {
         self.transactions.len()

@@ -19,6 +19,8 @@ pub enum Bug {
     /// A decision takes away what is not kept, and leaves what is kept as it is, instead of adding it anew: then two opposite
     /// ones take away everything.
     DecisionsAddNothing,
+    /// When the updates of a text are merged, the last one is forgotten.
+    MergesForget,
 }
 
 /// The planted bug of a run, if any; a constant `None` in ordinary builds.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// A part of a plan, by name, and how it is switched off.
 type Part = (&'static str, fn(&mut Plan));
 
-const PARTS: [Part; 30] = [
+const PARTS: [Part; 31] = [
     ("loss", |plan| plan.loss = 0),
     ("duplication", |plan| plan.duplication = 0),
     ("reordering", |plan| plan.reordering = 0),
@@ -39,6 +39,7 @@ const PARTS: [Part; 30] = [
     ("away", |plan| plan.without(Fault::Away)),
     ("slow-nodes", |plan| plan.without(Fault::Slow)),
     ("full-disks", |plan| plan.without(Fault::Full)),
+    ("clones", |plan| plan.clone_ms = None),
 ];
 
 /// What is left out of a run. As text: names of parts, `operations=N`, `ms=N`, with commas between.

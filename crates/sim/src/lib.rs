@@ -11,6 +11,7 @@
 mod builds;
 mod checkers;
 mod clients;
+mod clones;
 mod coverage;
 mod faults;
 mod flawed;
@@ -76,6 +77,8 @@ pub struct Report {
     pub trace: u64,
     /// What happened how often.
     pub coverage: Coverage,
+    /// How long after the last client fell silent all replicas were equal, in virtual milliseconds.
+    pub converged_ms: u64,
 }
 
 /// Something that must always hold, and did not.
@@ -94,7 +97,7 @@ pub struct Violation {
     /// What is wrong.
     pub what: String,
     /// What happened until then, if it was kept.
-    pub text: Option<String>,
+    pub text: Option<Box<str>>,
 }
 
 impl fmt::Display for Violation {
@@ -143,7 +146,7 @@ pub fn run(seed: u64, options: Options) -> Result<Report, Violation> {
     let mut world = World::new(seed, options);
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
     ran.unwrap_or_else(|cause| Err(world.violation(PANIC, format!("panic: {}", message(cause.as_ref())))))?;
-    Ok(Report { trace: world.trace.hash(), coverage: world.coverage })
+    Ok(Report { trace: world.trace.hash(), coverage: world.coverage, converged_ms: world.converged_ms })
 }
 
 fn message(cause: &(dyn Any + Send)) -> &str {

@@ -1,5 +1,6 @@
 //! Links between nodes: connections that come and go, frames that are late, lost, doubled or overtaken.
 
+use crate::clones::AGAIN_MS;
 use crate::node::Input;
 use crate::queue::Event;
 use crate::random::Random;
@@ -83,7 +84,7 @@ impl Network {
 impl World {
     /// Two nodes try to connect; when they cannot, they try again.
     pub(crate) fn dial(&mut self, a: usize, b: usize) {
-        if self.network.connection(a, b).is_some() {
+        if self.network.connection(a, b).is_some() || self.nodes[a].is_gone || self.nodes[b].is_gone {
             return;
         }
         let both_up = self.nodes[a].is_up() && self.nodes[b].is_up();
@@ -92,6 +93,16 @@ impl World {
             let wait = self.network.random.range(100, 600);
             self.queue.at(self.now + wait, Event::Dial { a, b });
             return;
+        }
+        for (node, peer) in [(a, b), (b, a)] {
+            // As nodes do: who comes anew under a name replaces whoever was there under it.
+            let is_replaced =
+                |other: &usize| self.are_copies(*other, peer) && self.network.connection(node, *other).is_some();
+            if let Some(replaced) = (0..self.nodes.len()).find(is_replaced) {
+                let again = self.network.random.range(AGAIN_MS.0, AGAIN_MS.1);
+                self.coverage.note("copies that replace each other");
+                self.disconnect_for(node, replaced, Some(again));
+            }
         }
         let connection = self.network.next_connection;
         self.network.next_connection += 1;
@@ -108,6 +119,11 @@ impl World {
     /// The connection of two nodes breaks, with all that is on the way. Each notices in its own time, perhaps only after
     /// the next connection.
     pub(crate) fn disconnect(&mut self, a: usize, b: usize) {
+        self.disconnect_for(a, b, None);
+    }
+
+    /// It breaks, and is dialled again after so long, if that is said.
+    fn disconnect_for(&mut self, a: usize, b: usize, again: Option<u64>) {
         let Some(connection) = self.network.connections.remove(&pair(a, b)) else { return };
         self.coverage.note("connections broken");
         self.trace.line(self.now, || format!("connection {connection} of {a} and {b} breaks"));
@@ -115,8 +131,8 @@ impl World {
             let notices = self.now + self.network.random.pick(&[0, 5, 300, 1_500]);
             self.queue.at(notices, Event::Lost { node, peer, connection });
         }
-        let again = self.now + self.network.random.spread(300);
-        self.queue.at(again, Event::Dial { a, b });
+        let again = again.unwrap_or_else(|| self.network.random.spread(300));
+        self.queue.at(self.now + again, Event::Dial { a, b });
     }
 
     /// All connections of a node break.

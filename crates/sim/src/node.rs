@@ -101,6 +101,12 @@ pub(crate) struct Node {
     /// When it started.
     pub(crate) started: u64,
     pub(crate) build: Build,
+    /// Its data directory is a copy of that node's, as it was when it was copied.
+    pub(crate) copy_of: Option<usize>,
+    /// It has written something, since it was copied if it was.
+    pub(crate) wrote: bool,
+    /// It was thrown away.
+    pub(crate) is_gone: bool,
 }
 
 fn node_name(index: usize) -> String {
@@ -151,6 +157,9 @@ impl Node {
             crash_again: 0,
             started: 0,
             build: Build::Newest,
+            copy_of: None,
+            wrote: false,
+            is_gone: false,
         }
     }
 
@@ -198,9 +207,10 @@ impl Node {
         self.post == Post::Leader
     }
 
-    /// Its name in histories: another one each time its disk was put back.
+    /// Its name in histories: another one each time its disk was put back, and for a copy.
     pub(crate) fn label(&self) -> String {
-        format!("{}+{}", self.name, self.put_back)
+        let copy = if self.copy_of.is_some() { " (copy)" } else { "" };
+        format!("{}{copy}+{}", self.name, self.put_back)
     }
 
     /// The process is gone, with all that was not synced.

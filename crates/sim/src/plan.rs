@@ -73,6 +73,8 @@ pub(crate) struct Plan {
     pub(crate) novel: u64,
     /// How many days pass while one node is away.
     pub(crate) days: u64,
+    /// When a data directory is copied.
+    pub(crate) clone_ms: Option<u64>,
     pub(crate) travel: TravelPlan,
 }
 
@@ -147,6 +149,8 @@ impl Plan {
             Scenario::Swarm => {
                 plan.add_faults(&mut random);
                 plan.add_changes(&mut members);
+                let mut clones = Random::stream(seed, "clones");
+                plan.clone_ms = clones.chance(100).then(|| clones.range(500, plan.active_ms / 2));
             }
         }
         plan
@@ -200,6 +204,7 @@ impl Plan {
             builds: BTreeMap::new(),
             novel: 0,
             days: 0,
+            clone_ms: None,
             travel,
         }
     }

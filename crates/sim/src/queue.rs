@@ -21,6 +21,8 @@ pub(crate) enum Event {
     Fault,
     /// A link comes or goes again, so many times more; `cut`: what is to heal first.
     Flap { a: usize, b: usize, period: u64, left: u32, cut: Option<u64> },
+    /// A data directory is copied, and both copies run.
+    Clone,
     /// So many days pass, in which nothing happens.
     Leap { days: u64 },
     /// A node gets the newest build.

@@ -135,6 +135,7 @@ impl World {
             let found = &mut self.nodes[node];
             if found.engine.as_ref().is_some_and(|engine| engine.origin() == transaction.dot.origin) {
                 self.written.push((self.now, transaction.dot));
+                found.wrote = true;
             }
             found.durable += 1;
             found.durable_vector.raise(transaction.dot.origin, transaction.dot.seq);
@@ -161,6 +162,10 @@ impl World {
             Input::Connected { peer, connection, hello } => {
                 let hello =
                     Hello::decode(&hello).map_err(|error| self.violation("codec", format!("a hello: {error}")))?;
+                let known: Vec<usize> = self.nodes[node].peers.keys().copied().collect();
+                if let Some(replaced) = known.into_iter().find(|known| self.are_copies(*known, peer)) {
+                    self.nodes[node].peers.remove(&replaced);
+                }
                 self.nodes[node].peers.insert(peer, connection);
                 if let Some(engine) = &mut self.nodes[node].engine {
                     engine.handle_connected(time, &hello.node, &hello.region, hello.role, hello.origin);
@@ -312,7 +317,9 @@ impl World {
             self.last_transactions = self.now;
             self.coverage.add("transactions sent", list.len() as u64);
         }
-        let Some(to) = self.nodes.iter().position(|other| other.name == peer) else {
+        let is_named = |other: usize| self.nodes[other].name == peer;
+        let connected = self.nodes[node].peers.keys().copied().find(|other| is_named(*other));
+        let Some(to) = connected.or_else(|| (0..self.nodes.len()).find(|other| is_named(*other))) else {
             return Err(self.violation("protocol", format!("node {node} sends to {peer}, who does not exist")));
         };
         self.trace.line(self.now, || format!("{node} sends to {to}: {}", describe(message)));

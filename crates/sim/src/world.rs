@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) healing: bool,
     /// When transactions were last sent.
     pub(crate) last_transactions: u64,
+    /// How long it took until all replicas were equal.
+    pub(crate) converged_ms: u64,
     /// When a leader was last asked to write.
     pub(crate) last_asked: u64,
 }
@@ -93,6 +95,7 @@ impl World {
             faults: Random::stream(seed, "faults"),
             healing: false,
             last_transactions: 0,
+            converged_ms: 0,
             last_asked: 0,
             plan,
         }
@@ -102,7 +105,15 @@ impl World {
     pub(crate) fn violation(&mut self, rule: &'static str, what: impl Into<String>) -> Violation {
         let (seed, scenario, at_ms) = (self.seed, self.options.scenario, self.now);
         let less = self.options.less;
-        Violation { seed, scenario, less, at_ms, rule, what: what.into(), text: self.trace.text() }
+        Violation {
+            seed,
+            scenario,
+            less,
+            at_ms,
+            rule,
+            what: what.into(),
+            text: self.trace.text().map(String::into_boxed_str),
+        }
     }
 
     /// What time it is at a node.
@@ -128,7 +139,7 @@ impl World {
         }
         for a in 0..self.nodes.len() {
             for b in a + 1..self.nodes.len() {
-                if !self.plan.are_peers(a, b) {
+                if !self.are_peers(a, b) {
                     continue;
                 }
                 let late = self.network.random.chance(self.plan.late_dial);
@@ -146,6 +157,9 @@ impl World {
         self.start_travellers();
         self.plan_upgrades();
         self.plan_days();
+        if let Some(when) = self.plan.clone_ms {
+            self.queue.at(when, Event::Clone);
+        }
         if !self.plan.faults.is_empty() {
             let first = self.faults.spread(self.plan.fault_ms);
             self.queue.at(first, Event::Fault);
@@ -188,6 +202,7 @@ impl World {
             Event::Dial { a, b } => self.dial(a, b),
             Event::Fault => self.fault()?,
             Event::Flap { a, b, period, left, cut } => self.flap((a, b), period, left, cut),
+            Event::Clone => self.clone_node()?,
             Event::Leap { days } => self.leap(days),
             Event::Upgrade { node } => self.upgrade(node),
             Event::Start { node } => self.start(node)?,
@@ -204,7 +219,7 @@ impl World {
 
     /// A node starts: on the disk as it is, or put back to what it was.
     pub(crate) fn start(&mut self, node: usize) -> Checked {
-        if self.nodes[node].is_up() {
+        if self.nodes[node].is_up() || self.nodes[node].is_gone {
             return Ok(());
         }
         let before: Vec<Dot> = self.nodes[node].ledger.dots.clone();
@@ -256,7 +271,7 @@ impl World {
         }
         self.expect_peers(node);
         let found = &mut self.nodes[node];
-        if found.life == 0 && self.now > 0 {
+        if found.life == 0 && self.now > 0 && found.copy_of.is_none() {
             self.coverage.note("members that join late");
         }
         found.life += 1;
@@ -275,7 +290,8 @@ impl World {
     /// A node is told who else belongs to the cluster.
     fn expect_peers(&mut self, node: usize) {
         let time = self.time(node);
-        let peers = (0..self.nodes.len()).filter(|peer| *peer != node && self.plan.are_peers(node, *peer));
+        let peers = (0..self.nodes.len()).filter(|peer| self.nodes[*peer].copy_of.is_none());
+        let peers = peers.filter(|peer| self.are_peers(node, *peer));
         let named = |peer: usize| (self.nodes[peer].name.clone(), self.nodes[peer].config.region.clone());
         let peers: Vec<(String, String)> = peers.map(named).collect();
         let Some(engine) = &mut self.nodes[node].engine else { return };
@@ -283,7 +299,7 @@ impl World {
     }
 
     /// What no disk holds any more after disks were put back cannot be asked of anyone.
-    fn excuse(&mut self, held_before: &[Dot]) {
+    pub(crate) fn excuse(&mut self, held_before: &[Dot]) {
         for dot in held_before {
             let held = self.nodes.iter().any(|node| node.durable_vector.get(dot.origin) >= dot.seq);
             if !held {

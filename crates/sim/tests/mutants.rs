@@ -143,6 +143,11 @@ fn mutant_decisions_that_add_nothing() {
 }
 
 #[test]
+fn mutant_merges_of_texts_that_forget() {
+    plainly_caught(Bug::MergesForget);
+}
+
+#[test]
 fn mutant_ties_decided_by_arrival() {
     plainly_caught(Bug::TiesByArrival);
 }
@@ -162,6 +167,19 @@ fn mutant_runs_shrink_to_a_story() {
     let again = Options { less: least.less.to_string().parse().expect("parts"), ..options };
     let repeated = anabranch_sim::run(first.seed, again).expect_err("it fails again");
     assert_eq!(repeated.what, violation.what);
+    assert!(violation.is_like(&first), "{first} became {violation}");
     let asked = violation.story().lines().filter(|line| line.contains(" is asked ")).count();
     assert!((1..20).contains(&asked), "{asked} requests in the story:\n{}", violation.story());
+}
+
+/// What is shrunk still fails in the same way: without its other parts, this run would soon fail because replicas that took one
+/// number for two transactions never become equal.
+#[test]
+fn mutant_runs_shrink_to_the_same_kind_of_failure() {
+    let options = Options { planted: Planted::bug(Mutant::ReuseSequence), ..Options::new(Scenario::Swarm) };
+    let seeds = (0..MOST_SEEDS).filter_map(|seed| anabranch_sim::run(seed, options).err());
+    for first in seeds.filter(|first| first.rule == "dots").take(4) {
+        let (_, violation) = anabranch_sim::shrink(first.seed, options).expect("it fails");
+        assert!(violation.is_like(&first), "{first} became {violation}");
+    }
 }

@@ -8,6 +8,7 @@ use anabranch_engine::{Catalog, KeyRows, query};
 use anabranch_resolvers::{Pile as _, PilePart, Registry, Rows as _, Text};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use xxhash_rust::xxh3::xxh3_128;
 use yrs::updates::decoder::Decode as _;
@@ -74,13 +75,15 @@ impl Texts {
         updates.sort_unstable();
         let hashes: Vec<u8> = updates.iter().flat_map(|(hash, _)| hash.to_le_bytes()).collect();
         let set = xxh3_128(&hashes);
-        if !self.known.contains_key(&set) {
-            let changes: Vec<Vec<u8>> = updates.iter().map(|(_, update)| update.to_vec()).collect();
-            let merged = Text.merge(None, &changes).and_then(|merged| Text.canonical(&merged));
-            let canonical = merged.map_err(|error| format!("updates cannot be merged: {error}"))?;
-            self.known.insert(set, Right { shown: at_once(&changes)?, canonical });
-        }
-        self.known.get(&set).ok_or_else(|| "a set that was just made".to_owned())
+        Ok(match self.known.entry(set) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let changes: Vec<Vec<u8>> = updates.iter().map(|(_, update)| update.to_vec()).collect();
+                let merged = Text.merge(None, &changes).and_then(|merged| Text.canonical(&merged));
+                let canonical = merged.map_err(|error| format!("updates cannot be merged: {error}"))?;
+                place.insert(Right { shown: at_once(&changes)?, canonical })
+            }
+        })
     }
 }
 

@@ -102,7 +102,13 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, traveller: usize, one: AskOne) {
-        let Some(node) = self.nodes.iter().position(|node| node.name == one.replica) else { return };
+        let is_named = |node: &usize| self.nodes[*node].name == one.replica && !self.nodes[*node].is_gone;
+        let copies: Vec<usize> = (0..self.nodes.len()).filter(is_named).collect();
+        let node = match copies[..] {
+            [] => return,
+            [node] => node,
+            _ => self.travellers.random.pick(&copies),
+        };
         let Some(call) = &mut self.travellers.list[traveller].call else { return };
         call.asks += 1;
         let terms = call.attempts.terms();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 impl World {
     /// Checks the history of all clients with sessions.
     pub(crate) fn check_sessions(&mut self) -> Checked {
-        for node in 0..self.nodes.len() {
+        for node in (0..self.nodes.len()).filter(|node| !self.nodes[*node].is_gone).collect::<Vec<_>>() {
             self.look_at(node)?;
         }
         if let Some(complaint) = self.travellers.record.complaint.take() {

@@ -25,7 +25,7 @@ impl World {
     /// All nodes, and how long their answers usually take.
     pub(super) fn fleet(&mut self) -> Fleet {
         let mut fleet = Fleet::default();
-        for node in &self.nodes {
+        for node in self.nodes.iter().filter(|node| node.copy_of.is_none()) {
             fleet.add(&node.name, None);
             for _ in 0..HABIT {
                 fleet.note_read_latency(&node.name, self.travellers.random.range(1, 50) * 1_000);
@@ -36,7 +36,7 @@ impl World {
 
     /// Other replicas are near now.
     pub(super) fn hop(&mut self, traveller: usize) {
-        for node in &self.nodes {
+        for node in self.nodes.iter().filter(|node| node.copy_of.is_none()) {
             let micros = self.travellers.random.range(1, 200) * 1_000;
             for _ in 0..HABIT {
                 self.travellers.list[traveller].fleet.note_latency(&node.name, micros);
