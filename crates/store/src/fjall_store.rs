@@ -13,6 +13,7 @@ use fjall::{
 use crate::directory::{DataDir, sync_dir};
 use crate::options::Options;
 use crate::room::Room;
+use crate::synced::{self, Mark, Synced};
 use crate::{journal, limits};
 
 /// Most journal bytes before the rows that hold back the oldest journal are flushed: bounds disk use and recovery time.
@@ -26,6 +27,9 @@ const TABLE_BYTES: u64 = 8 << 20;
 pub struct FjallStore {
     inner: Arc<Inner>,
     room: Room,
+    synced: Synced,
+    /// How many journals there were when somebody looked, and the number of the newest.
+    journals: (usize, u64),
     poisoned: Option<String>,
     #[cfg(test)]
     pub(crate) fail_next: bool,
@@ -69,7 +73,7 @@ impl FjallStore {
         let path = directory.store();
         let exists = path.try_exists().map_err(|error| failed("look for the store", error.into()))?;
         if exists {
-            journal::repair(&path)?;
+            journal::repair(&path, synced::known(&path))?;
         } else {
             // Created aside: a crash in the middle must not leave something that opens as an empty store, or not at all.
             let new = directory.store_new()?;
@@ -79,6 +83,8 @@ impl FjallStore {
         }
         let (database, [meta, rows, actors, index, conflicts, log]) =
             open(&path, options).map_err(|error| failed(&format!("open {}", path.display()), error))?;
+        let synced = Synced::open(&path)?;
+        let journals = (database.journal_count(), journal::newest(&path)?);
         // Opening creates the keyspaces that an older version did not have.
         sync_names(&path)?;
         let room = Room::new(path, options.min_free_bytes);
@@ -86,6 +92,8 @@ impl FjallStore {
         Ok(Self {
             inner,
             room,
+            synced,
+            journals,
             poisoned: None,
             #[cfg(test)]
             fail_next: false,
@@ -106,7 +114,7 @@ impl FjallStore {
         self.inner.database.disk_space().map_err(|error| failed("measure", error))
     }
 
-    fn write(&self, batch: &Batch) -> fjall::Result<()> {
+    fn write(&mut self, batch: &Batch) -> fjall::Result<()> {
         #[cfg(test)]
         if self.fail_next {
             return Err(std::io::Error::other("injected").into());
@@ -123,7 +131,22 @@ impl FjallStore {
         for (index, record) in &batch.log {
             write.insert(&self.inner.log, index.to_be_bytes(), record.as_slice());
         }
-        write.commit()
+        // The batch gets this number or, when work in the background takes some, a later one.
+        let number = self.inner.database.seqno();
+        self.look_at_journals();
+        write.commit()?;
+        self.synced.note(Mark { batch: number, journal: self.journals.1 });
+        Ok(())
+    }
+
+    /// Where a later journal was begun unnoticed, an earlier one is remembered: no harm.
+    fn look_at_journals(&mut self) {
+        let count = self.inner.database.journal_count();
+        if count != self.journals.0
+            && let Ok(newest) = journal::newest(&self.inner.directory.store())
+        {
+            self.journals = (count, newest);
+        }
     }
 }
 

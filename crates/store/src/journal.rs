@@ -3,7 +3,7 @@
 //! A crash may leave the last batch half-written, in any order of its pages. fjall discards some of these tails, but
 //! refuses to open on others; and where a journal is damaged in the middle, it silently drops everything after. Here the
 //! first is cut off and the second is told: each batch is synced before the next is written, so that only the very last
-//! one can be torn.
+//! one can be torn. A lost end is told apart from a torn one by what [`crate::synced`] knows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -13,6 +13,7 @@ use anabranch_engine::store::StoreError;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::directory::io_error;
+use crate::synced::Mark;
 
 // The format of fjall 3: a start, the items, an end with the checksum of the items.
 const START: u8 = 1;
@@ -29,24 +30,56 @@ struct Found {
     length: u64,
 }
 
+/// What a look through a journal found.
+struct Looked {
+    /// The number of the last batch, if there is one.
+    last: Option<u64>,
+    /// Where a torn batch begins, if there is one.
+    torn: Option<u64>,
+}
+
 /// Cuts a torn batch off the last journal in `store`.
 ///
 /// # Errors
-/// `Corrupt`, naming file and position, when a batch is damaged that is not the last one; `Io`.
-pub(crate) fn repair(store: &Path) -> Result<(), StoreError> {
+/// `Corrupt`, naming file and position, when a batch is damaged that is not the last one, or when batches end before one that
+/// was durable; `Io`. Then nothing was modified.
+pub(crate) fn repair(store: &Path, durable: Option<Mark>) -> Result<(), StoreError> {
     let mut journals = journals(store).map_err(|error| io_error(store, &error))?;
     journals.sort();
-    let last = journals.pop();
+    let (mut last, mut torn): (Option<u64>, Option<(&Path, u64)>) = (None, None);
     for (_, path) in &journals {
-        if let Some(at) = torn(path)? {
+        if let Some((path, at)) = torn {
             return Err(damaged(path, at));
         }
+        let looked = look(path)?;
+        last = last.max(looked.last);
+        torn = looked.torn.map(|at| (path.as_path(), at));
     }
-    let Some((_, path)) = last else { return Ok(()) };
-    match torn(&path)? {
+    if let Some(durable) = durable {
+        let newest = journals.last();
+        let must_be_there = last.is_some() || newest.is_none_or(|(number, _)| *number <= durable.journal);
+        if must_be_there && last < Some(durable.batch) {
+            return Err(shortened(newest.map_or(store, |(_, path)| path)));
+        }
+    }
+    match torn {
         None => Ok(()),
-        Some(at) => cut(&path, at).map_err(|error| io_error(&path, &error)),
+        Some((path, at)) => cut(path, at).map_err(|error| io_error(path, &error)),
     }
+}
+
+/// The number of the newest journal in `store`.
+///
+/// # Errors
+/// `Io`.
+pub(crate) fn newest(store: &Path) -> Result<u64, StoreError> {
+    let journals = journals(store).map_err(|error| io_error(store, &error))?;
+    Ok(journals.into_iter().map(|(number, _)| number).max().unwrap_or(0))
+}
+
+fn shortened(path: &Path) -> StoreError {
+    let path = path.display();
+    StoreError::corrupt(format!("{path} has lost its end, which was durable: of what it lacks, tables may have parts"))
 }
 
 fn journals(store: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
@@ -61,21 +94,21 @@ fn journals(store: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Where a torn batch begins, if there is one.
-fn torn(path: &Path) -> Result<Option<u64>, StoreError> {
+fn look(path: &Path) -> Result<Looked, StoreError> {
     let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(|error| io_error(path, &error))?);
-    let (mut at, mut seqno) = (0, 0);
+    let (mut at, mut last) = (0, None);
     while let Some(found) = batch(&mut reader).map_err(|error| io_error(path, &error))? {
         at += found.length;
-        seqno = found.seqno;
+        last = Some(found.seqno);
     }
     let rest = rest(&mut reader, at).map_err(|error| io_error(path, &error))?;
     if rest.is_empty() {
-        return Ok(None);
+        return Ok(Looked { last, torn: None });
     }
     let later = (1..rest.len()).filter(|start| rest[*start] == START);
     let mut later = later.filter_map(|start| batch(&mut &rest[start..]).ok().flatten());
-    if later.any(|found| found.seqno > seqno) { Err(damaged(path, at)) } else { Ok(Some(at)) }
+    let is_last = !later.any(|found| found.seqno > last.unwrap_or(0));
+    if is_last { Ok(Looked { last, torn: Some(at) }) } else { Err(damaged(path, at)) }
 }
 
 /// What follows from `at` on, without the zeros at the end: the file is allocated in advance.

@@ -17,6 +17,8 @@ mod memory;
 mod options;
 #[cfg(feature = "fjall")]
 mod room;
+#[cfg(feature = "fjall")]
+mod synced;
 
 pub use directory::DataDir;
 #[cfg(feature = "fjall")]
