@@ -3,8 +3,8 @@
 use crate::lapse::{Bug, Lapse};
 use anabranch_causality::{Effect, Kind, Tag};
 use anabranch_resolvers::{
-    Conflict, Indexed, Keep, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, Pile, Prepare, ReadFailed, Registry,
-    Rejection, Resolution, Resolver, Rows, Text,
+    Conflict, Indexed, Keep, KeepAll, Lww, Malformed, Operation, OrSet, Outcome, Prepare, ReadFailed, Registry,
+    Rejection, Resolution, Resolver, Rows,
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -21,18 +21,21 @@ pub(crate) fn registry(right: Arc<Registry>, lapse: Lapse) -> Arc<Registry> {
         Arc::new(AddsPreparedAway)
     } else if lapse.is(Bug::DecisionsAddNothing) {
         Arc::new(DecisionsAddNothing)
-    } else if lapse.is(Bug::MergesForget) {
-        Arc::new(MergesForget)
     } else {
         return right;
     };
-    let mut registry = Registry::new();
-    for name in right.names() {
-        let found = if name == flawed.name() { Some(Arc::clone(&flawed)) } else { right.by_name(name) };
+    replaced(&right, flawed)
+}
+
+/// The registry with another resolver under a name that it has.
+pub(crate) fn replaced(registry: &Registry, by: Arc<dyn Resolver>) -> Arc<Registry> {
+    let mut made = Registry::new();
+    for name in registry.names() {
+        let found = if name == by.name() { Some(Arc::clone(&by)) } else { registry.by_name(name) };
         // The default of a kind is the one that comes first: for registers that is `lww`.
-        let _ = found.map(|found| registry.register(found));
+        let _ = found.map(|found| made.register(found));
     }
-    Arc::new(registry)
+    Arc::new(made)
 }
 
 struct TiesByArrival;
@@ -152,43 +155,5 @@ impl Resolver for DecisionsAddNothing {
 
     fn indexed(&self) -> Indexed {
         KeepAll.indexed()
-    }
-}
-
-struct MergesForget;
-
-impl Resolver for MergesForget {
-    fn name(&self) -> &'static str {
-        Text.name()
-    }
-
-    fn kind(&self) -> Kind {
-        Text.kind()
-    }
-
-    fn prepare(&self, operation: &Operation, prepare: &mut Prepare<'_>) -> Result<(), Rejection> {
-        Text.prepare(operation, prepare)
-    }
-
-    fn check(&self, effect: &Effect) -> Result<(), Malformed> {
-        Text.check(effect)
-    }
-
-    fn pile(&self) -> Option<&dyn Pile> {
-        Some(self)
-    }
-
-    fn value(&self, rows: &dyn Rows, most_bytes: usize) -> Result<Option<Outcome>, ReadFailed> {
-        Text.value(rows, most_bytes)
-    }
-}
-
-impl Pile for MergesForget {
-    fn merge(&self, snapshot: Option<&[u8]>, changes: &[Vec<u8>]) -> Result<Vec<u8>, Malformed> {
-        Text.merge(snapshot, &changes[..changes.len().saturating_sub(1)])
-    }
-
-    fn canonical(&self, snapshot: &[u8]) -> Result<Vec<u8>, Malformed> {
-        Text.canonical(snapshot)
     }
 }

@@ -20,6 +20,7 @@ mod history;
 mod lapse;
 mod ledger;
 mod less;
+mod merging;
 mod network;
 mod node;
 mod past;

@@ -10,8 +10,12 @@ use anabranch_engine::PeerStatus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Within so long after the last client fell silent, all replicas must be equal, where windows do not hold them up.
+/// Within so long after the last client fell silent, all replicas must be equal, where windows and buffers do not hold them up.
 const CONVERGE_MS: u64 = 10_000;
+/// A buffer that holds so much drops nothing here.
+const AMPLE_BYTES: usize = 1 << 20;
+/// With less, so many transactions at the least are taken in each time that what was dropped is asked for again.
+const TAKEN_AT_ONCE: u64 = 4;
 /// How often that is looked at.
 const LOOK_MS: u64 = 250;
 /// After so long in equality, nothing may be sent but signs of life.
@@ -96,12 +100,14 @@ impl World {
         }
     }
 
-    /// For how long windows may hold up somebody who lacks everything: each takes a round trip, and one of a byte takes one
-    /// transaction.
+    /// For how long windows and buffers may hold up somebody who lacks everything. Each window takes a round trip, and one of a
+    /// byte takes one transaction. Where next to nothing can wait, most is dropped, and asked for again once per heartbeat.
     fn held_up_ms(&self) -> u64 {
         let windows = self.history.bytes().div_ceil(self.plan.window_bytes).min(self.history.len()) as u64;
         let (low, high) = self.plan.delay_ms;
-        let held_up = windows * (low + high + 2 * self.plan.turn_ms);
+        let by_windows = windows * (low + high + 2 * self.plan.turn_ms);
+        let rounds = if self.plan.buffer_bytes < AMPLE_BYTES { self.history.len() as u64 / TAKEN_AT_ONCE } else { 0 };
+        let held_up = by_windows + rounds * self.nodes[0].config.heartbeat_ms;
         // Two copies of one node take turns, and begin anew each time.
         if self.has_copies() { CONVERGE_MS + 3 * held_up } else { held_up }
     }

@@ -8,6 +8,7 @@ use crate::coverage::Coverage;
 use crate::flawed;
 use crate::history::History;
 use crate::ledger::Ledger;
+use crate::merging;
 use crate::network::Network;
 use crate::node::{Input, Node};
 use crate::plan::Plan;
@@ -264,6 +265,7 @@ impl World {
             Build::Newest => Arc::clone(&self.registry),
             older => flawed::registry(older.registry(), self.options.lapse),
         };
+        let registry = merging::registry(&registry, self.seed, node, self.options.lapse);
         let opened = Engine::open(found.config.clone(), registry, &found.store, origin, self.options.planted);
         match opened {
             Ok(engine) => found.engine = Some(engine),
