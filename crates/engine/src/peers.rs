@@ -60,6 +60,9 @@ impl Engine {
             self.outputs.push_back(Output::Disconnect { peer: peer.to_owned(), reason });
             return Ok(());
         }
+        if self.claims_too_much(peer, &message) {
+            return Ok(());
+        }
         match message {
             Message::Transactions(list) => self.handle_transactions(store, time, peer, list)?,
             Message::Ack(ack) => self.handle_ack(store, peer, ack)?,
@@ -67,6 +70,24 @@ impl Engine {
         }
         self.bound_offer(peer);
         Ok(())
+    }
+
+    /// Nobody can have more of the origin under which we write than we wrote. Believed, it would never be sent what comes, and
+    /// count as having it.
+    fn claims_too_much(&mut self, peer: &str, message: &Message) -> bool {
+        let seq = match message {
+            Message::Transactions(_) => return false,
+            Message::Ack(ack) => ack.vector.get(self.origin),
+            Message::Heartbeat(heartbeat) => heartbeat.vector.get(self.origin),
+        };
+        if seq <= self.own_seq {
+            return false;
+        }
+        let (peer, own) = (peer.to_owned(), self.own_seq);
+        self.alarm(Alarm::OwnOriginAhead { peer: peer.clone(), seq, own });
+        let reason = format!("says that it has number {seq} of the receiver's own origin, which wrote {own}");
+        self.outputs.push_back(Output::Disconnect { peer, reason });
+        true
     }
 
     /// What a peer says it has is remembered: it may not make us remember without end.

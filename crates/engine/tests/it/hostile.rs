@@ -81,6 +81,31 @@ fn our_own_origin_is_nobody_elses() {
 }
 
 #[test]
+fn nobody_has_more_of_our_origin_than_we_wrote() {
+    for seq in [2, 1_000, u64::MAX - 1] {
+        let vector: VersionVector = [(Origin(1), seq)].into_iter().collect();
+        let heartbeat = Heartbeat {
+            shard: ShardId(0),
+            wall_ms: 0,
+            behind_ms: None,
+            vector: vector.clone(),
+            digest: None,
+            buckets: vec![],
+        };
+        let ack = Ack { shard: ShardId(0), vector, want: vec![], parked: vec![], rewind: false };
+        for claim in [Message::Ack(ack), Message::Heartbeat(heartbeat)] {
+            let mut a = receiver();
+            let outputs = a.message("b", claim);
+            assert!(disconnected(&outputs));
+            assert!(matches!(alarms(&outputs)[..], [Alarm::OwnOriginAhead { own: 1, .. }]), "{outputs:?}");
+            // It is sent what it lacks when it comes again.
+            a.engine.handle_disconnected("b");
+            assert_eq!(sent(&a.connect("b", 2), "b").len(), 1);
+        }
+    }
+}
+
+#[test]
 fn what_comes_too_early_waits_in_a_bounded_buffer_and_is_asked_for_again() {
     let mut a = receiver();
     let all = genuine(200);
