@@ -8,6 +8,7 @@ use crate::transaction::Tx;
 use crate::view::View;
 use crate::watch::Watch;
 use anabranch_causality::{Dot, Token};
+use anabranch_engine::store::StoreError;
 use anabranch_engine::{Change, Config, Engine, Role, Status, Write, Written};
 use anabranch_resolvers::{NameTaken, Registry, Resolver};
 use anabranch_store::{FjallStore, MemoryStore, Options};
@@ -124,7 +125,13 @@ impl Builder {
     /// [`OpenError`]: the directory is in use, holds something else, belongs to another node, or cannot be read.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Database, OpenError> {
         let store = FjallStore::open_with(dir.as_ref(), self.store)?;
-        self.start(store)
+        self.start(store).map_err(|error| match error {
+            // What is wrong with the content of a store says nothing of where that is.
+            OpenError::Store(StoreError { kind, what }) => {
+                StoreError::new(kind, format!("{}: {what}", dir.as_ref().display())).into()
+            }
+            other => other,
+        })
     }
 
     /// Opens an empty database in memory: for tests and examples. It is gone when it is closed.

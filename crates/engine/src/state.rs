@@ -5,12 +5,16 @@ use crate::digest::Digest;
 use crate::keys::{self, meta};
 use crate::record::Record;
 use crate::store::{Read, Space, StoreError};
-use anabranch_causality::{DecodeError, Hlc, Lineage, Lineages, Origin, Reader, Transaction, VersionVector, Writer};
+use anabranch_causality::{
+    DecodeError, Dot, Hlc, Lineage, Lineages, Origin, Reader, Transaction, VersionVector, Writer,
+};
 use std::ops::ControlFlow;
 
 /// After how many log records the digest is written whole again: bounds what opening replays.
 pub(crate) const CHECKPOINT_EVERY: u64 = 4096;
 const CLOCKS_VERSION: u8 = 1;
+/// How many of the last log records opening looks at, at the least.
+const LOOKED_AT: u64 = 256;
 
 /// What has been applied, committed or in the batch.
 #[derive(Clone, Debug, Default)]
@@ -55,12 +59,17 @@ impl State {
     fn replay_digest(&mut self, read: &dyn Read) -> Result<(), StoreError> {
         let mut failed = None;
         let mut next = self.checkpoint;
-        read.log(self.checkpoint, &mut |index, bytes| {
+        let mut last = VersionVector::new();
+        // The digest may be up to date: the end of the log is looked at all the same.
+        let from = self.checkpoint.min(self.next_index.saturating_sub(LOOKED_AT));
+        read.log(from, &mut |index, bytes| {
             let replayed = Record::decode(bytes).and_then(|record| {
                 let dot = Transaction::peek(record.transaction)
                     .map_err(|error| StoreError::corrupt(format!("a transaction in the log: {error}")))?;
-                self.digest.apply(dot, &record.deltas);
-                Ok(())
+                if index >= self.checkpoint {
+                    self.digest.apply(dot, &record.deltas);
+                }
+                follows(&mut last, dot)
             });
             next = index + 1;
             match replayed {
@@ -78,7 +87,19 @@ impl State {
             let what = format!("the log ends at {next}, the clocks say {}", self.next_index);
             return Err(StoreError::corrupt(what));
         }
-        Ok(())
+        self.agrees_with_log(&last)
+    }
+
+    /// The log ends where the vector says, for each origin of which its end has something.
+    fn agrees_with_log(&self, last: &VersionVector) -> Result<(), StoreError> {
+        match last.iter().find(|(origin, seq)| self.vector.get(*origin) != *seq) {
+            None => Ok(()),
+            Some((origin, seq)) => {
+                let have = self.vector.get(origin);
+                let what = format!("the version vector has {have} transactions of origin {origin}, the log {seq}");
+                Err(StoreError::corrupt(what))
+            }
+        }
     }
 
     /// The row that is rewritten with every batch.
@@ -108,6 +129,19 @@ impl State {
         self.digest.encode(&mut writer);
         writer.into_bytes()
     }
+}
+
+/// Takes note of a transaction in the log: of each origin they follow each other without a gap.
+fn follows(last: &mut VersionVector, dot: Dot) -> Result<(), StoreError> {
+    let before = last.get(dot.origin);
+    if before > 0 && dot.seq <= before {
+        return Err(StoreError::corrupt(format!("the log has {dot} twice, or after a later one")));
+    }
+    if before > 0 && dot.seq != before + 1 {
+        return Err(StoreError::corrupt(format!("the log has {dot} next after number {before} of its origin")));
+    }
+    last.raise(dot.origin, dot.seq);
+    Ok(())
 }
 
 /// What the clocks row says.
