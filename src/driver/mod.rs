@@ -15,5 +15,5 @@ pub use members::{AckLevel, Member, Members};
 pub(crate) use members::{holding_regions, is_follower, suffices};
 pub use metrics::Metrics;
 pub(crate) use published::Published;
-pub(crate) use queue::{Command, ConnectionId, Queue};
+pub(crate) use queue::{Command, ConnectionId, Outbox, Queue};
 pub(crate) use writer::{Opened, open};

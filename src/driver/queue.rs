@@ -24,8 +24,13 @@ pub(crate) type StatusDone = Box<dyn FnOnce(Status) + Send>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
-/// Where messages to a connected peer go. Bounded: when it is full, the connection is dropped.
-pub(crate) type Outbox = tokio::sync::mpsc::Sender<Message>;
+/// The way to a connected peer. Its connection ends when this is dropped, however slowly the peer takes what it was sent.
+pub(crate) struct Outbox {
+    /// Bounded: when it is full, the connection is dropped.
+    pub(crate) messages: tokio::sync::mpsc::Sender<Message>,
+    /// Ends the connection because the peer does not follow the protocol, and tells it why.
+    pub(crate) misconduct: tokio::sync::oneshot::Sender<String>,
+}
 
 /// One thing to do.
 pub(crate) enum Command {

@@ -339,7 +339,10 @@ impl<S: Store> Writer<S> {
                 Output::Send { peer, message } => self.send(&peer, message),
                 Output::Disconnect { peer, reason } => {
                     tracing::warn!(peer, reason, "peer does not follow the protocol: connection closed");
-                    self.drop_connection(&peer);
+                    if let Some(outbox) = self.drop_connection(&peer) {
+                        // Should the connection be gone already, it needs no reason any more.
+                        let _ = outbox.misconduct.send(reason);
+                    }
                 }
                 Output::Alarm(alarm) => report(&alarm),
             }
@@ -355,16 +358,16 @@ impl<S: Store> Writer<S> {
 
     fn send(&mut self, peer: &str, message: Message) {
         let Some((_, outbox)) = self.connections.get(peer) else { return };
-        if outbox.try_send(message).is_err() {
+        if outbox.messages.try_send(message).is_err() {
             tracing::info!(peer, "peer takes nothing more: connection closed, it will be sent what it lacks later");
-            self.drop_connection(peer);
+            drop(self.drop_connection(peer));
         }
     }
 
-    /// Dropping the outbox ends the connection's tasks.
-    fn drop_connection(&mut self, peer: &str) {
-        self.connections.remove(peer);
+    /// Dropping the outbox ends the connection.
+    fn drop_connection(&mut self, peer: &str) -> Option<Outbox> {
         self.engine.handle_disconnected(peer);
+        self.connections.remove(peer).map(|(_, outbox)| outbox)
     }
 
     /// Nothing of the batch is on disk: what was handled is forgotten, what waited is refused, and the engine starts
@@ -426,6 +429,7 @@ mod tests {
     use anabranch_causality::Origin;
     use anabranch_engine::Role;
     use anabranch_store::MemoryStore;
+    use tokio::sync::{mpsc, oneshot};
 
     #[test]
     fn of_two_connections_the_later_stays_in_whichever_order_they_get_here() {
@@ -433,7 +437,8 @@ mod tests {
         let opened = open(MemoryStore::new(), config, Arc::new(Registry::builtin())).expect("a database");
         let push = |command| opened.queue.push(command).expect("open");
         let connect = |id| {
-            let (outbox, messages) = tokio::sync::mpsc::channel(16);
+            let ((outgoing, messages), (misconduct, _)) = (mpsc::channel(16), oneshot::channel());
+            let outbox = Outbox { messages: outgoing, misconduct };
             let (peer, region, id) = ("us".to_owned(), "us".to_owned(), ConnectionId(id));
             push(Command::Connected { peer, region, role: Role::Leader, origin: Origin(7), id, outbox });
             messages

@@ -2,12 +2,12 @@
 
 use super::peers::{NotAdmitted, codes};
 use super::{Shared, requests};
-use crate::driver::{Command, ConnectionId};
+use crate::driver::{Command, ConnectionId, Outbox};
 use anabranch_protocol::{Hello, Message, Role};
 use anabranch_transport::{CloseReason, Connection, FrameReceiver, FrameSender};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many messages wait for a peer; the engine's window bounds the bytes of all but the small ones. Generous, for each
@@ -124,7 +124,8 @@ async fn serve(
             return connection.close(codes::NOT_A_PEER, "this node is configured with another region");
         }
     };
-    let (outbox, messages) = mpsc::channel(OUTBOX);
+    let ((messages, outgoing), (misconduct, told)) = (mpsc::channel(OUTBOX), oneshot::channel());
+    let outbox = Outbox { messages, misconduct };
     let Hello { region, role, origin, .. } = hello;
     if by_address {
         // Only now it has a name: from here on it is missed when it is away.
@@ -135,7 +136,7 @@ async fn serve(
     let connected = Command::Connected { peer: peer.clone(), region, role, origin, id, outbox };
     if shared.database.queue().push(connected).is_ok() {
         tracing::info!(peer, "connected");
-        tokio::spawn(send(connection.clone(), sender, messages));
+        tokio::spawn(send(connection.clone(), sender, outgoing, told));
         tokio::spawn(requests::of_peer(shared.clone(), connection.clone()));
         let reason = receive(shared, connection, &peer, id, receiver).await;
         tracing::info!(peer, reason, "disconnected");
@@ -147,17 +148,37 @@ async fn serve(
     let _ = shared.database.queue().push(Command::Disconnected { peer, id });
 }
 
-/// Writes what the outbox brings, until it closes.
-async fn send(connection: Connection, mut sender: FrameSender, mut messages: mpsc::Receiver<Message>) {
+/// Writes what the outbox brings, until it is dropped: then the connection ends at once, whether or not the peer reads.
+async fn send(
+    connection: Connection,
+    sender: FrameSender,
+    messages: mpsc::Receiver<Message>,
+    misconduct: oneshot::Receiver<String>,
+) {
+    tokio::select! {
+        error = write(sender, messages) => {
+            tracing::debug!(error, "sending ended");
+            // It may be that the peer alone wants no more of it.
+            connection.close(codes::SLOW, "closed by the node");
+        }
+        told = misconduct => match told {
+            Ok(reason) => connection.close(codes::PROTOCOL, &reason),
+            Err(_) => connection.close(codes::SLOW, "closed by the node"),
+        }
+    }
+}
+
+/// Says why it ended, which it does with the connection.
+async fn write(mut sender: FrameSender, mut messages: mpsc::Receiver<Message>) -> String {
     let mut burst = Vec::with_capacity(BURST);
     while messages.recv_many(&mut burst, BURST).await > 0 {
         let frames: Vec<Vec<u8>> = burst.drain(..).map(|message| message.encode()).collect();
         if let Err(error) = sender.send_many(&frames).await {
-            tracing::debug!(%error, "sending ended");
-            return;
+            return error.to_string();
         }
     }
-    connection.close(codes::SLOW, "closed by the node");
+    // The outbox was dropped: `send` closes the connection.
+    std::future::pending().await
 }
 
 /// Hands what comes to the writer, no more than fits; says why it ended.
@@ -173,7 +194,11 @@ async fn receive(
         let frame = match receiver.recv().await {
             Ok(Some(frame)) => frame,
             Ok(None) => return "the peer ended its stream".to_owned(),
-            Err(error) => return error.to_string(),
+            Err(error) => {
+                // Should the connection be what has ended, nobody hears it.
+                connection.close(codes::PROTOCOL, &error.to_string());
+                return error.to_string();
+            }
         };
         let bytes = frame.len().min(INBOX_BYTES) as u32;
         let Ok(permit) = room.clone().acquire_many_owned(bytes).await else { return "stopped".to_owned() };

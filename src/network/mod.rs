@@ -15,11 +15,13 @@ use anabranch_transport::{BindError, Connection, Endpoint, FrameReceiver, FrameS
 use peers::Peers;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// The most clients that are connected at a time.
 const MAX_CLIENTS: usize = 1_024;
+/// Of connections that are refused in their handshake, one is logged in so long.
+const REFUSALS_TOLD: Duration = Duration::from_secs(1);
 /// How long dropping a network waits for its tasks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -179,12 +181,19 @@ fn claim(database: &Database, identity: &Identity) -> Result<(), NetworkError> {
 }
 
 async fn accept(shared: Arc<Shared>) {
+    let mut told: Option<Instant> = None;
+    let mut untold: u64 = 0;
     while let Some(accepted) = shared.endpoint.accept().await {
         match accepted {
             Ok(connection) => {
                 tokio::spawn(connection::run(shared.clone(), connection, connection::Side::Accepted));
             }
-            Err(error) => tracing::info!(%error, "a connection was refused"),
+            // Anybody can knock: that must not fill the log.
+            Err(_) if told.is_some_and(|told| told.elapsed() < REFUSALS_TOLD) => untold += 1,
+            Err(error) => {
+                tracing::info!(%error, untold, "a connection was refused");
+                (told, untold) = (Some(Instant::now()), 0);
+            }
         }
     }
 }
