@@ -38,11 +38,13 @@ impl DataDir {
     /// this returns.
     ///
     /// # Errors
-    /// `InUse` when it is open already, here or in another process; `Foreign` when `path` is no directory, or holds an
-    /// entry that is not ours (the message names the first by name); `NewerFormat` or `Corrupt` for the marker; `Io`.
+    /// `InUse` when it is open already, here or in another process; `Foreign` when `path` is no directory or a symbolic link, or
+    /// holds an entry that is not ours or a link (the message names the first by name); `NewerFormat` or `Corrupt` for the marker; `Io`.
     /// Unless the error is `InUse` or `Io`, nothing was modified.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let path = std::path::absolute(path).map_err(|error| io_error(path, &error))?;
+        // With a slash at its end, a link would be followed.
+        let path: PathBuf = path.components().collect();
         create(&path)?;
         inspect(&path)?;
         let lock = lock(&path)?;
@@ -92,8 +94,9 @@ impl DataDir {
 
 /// Creates the directory and what is missing above it, durably.
 fn create(path: &Path) -> Result<(), StoreError> {
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => return Ok(()),
+        Ok(meta) if meta.is_symlink() => return Err(link(path)),
         Ok(_) => {
             let what = format!("{} is a file, a directory is needed", path.display());
             return Err(StoreError::new(StoreErrorKind::Foreign, what));
@@ -112,21 +115,39 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 /// Whether the directory has a marker; fails when something in it is not ours. Only reads.
 fn inspect(path: &Path) -> Result<bool, StoreError> {
-    let mut names = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| io_error(path, &error))? {
-        names.push(entry.map_err(|error| io_error(path, &error))?.file_name());
+        let entry = entry.map_err(|error| io_error(path, &error))?;
+        entries.push((entry.file_name(), entry.file_type().map_err(|error| io_error(&entry.path(), &error))?));
     }
-    names.sort();
+    entries.sort_by(|one, other| one.0.cmp(&other.0));
     // Another creator renames the marker into place between two looks: then `names` may not have it yet.
     let marked = marker::read(path)?;
     let ours: &[&str] = if marked { &AFTER_MARKER } else { &BEFORE_MARKER };
-    match names.iter().find(|name| !ours.iter().any(|known| *name == known)) {
-        None => Ok(marked),
-        Some(name) => Err(StoreError::new(
-            StoreErrorKind::Foreign,
-            format!("{} holds {}, which does not belong there", path.display(), Path::new(name).display()),
-        )),
+    for (name, kind) in &entries {
+        let entry = path.join(name);
+        if !ours.iter().any(|known| name == known) {
+            let (dir, name) = (path.display(), Path::new(name).display());
+            return Err(StoreError::new(
+                StoreErrorKind::Foreign,
+                format!("{dir} holds {name}, which does not belong there"),
+            ));
+        }
+        if kind.is_symlink() {
+            return Err(link(&entry));
+        }
+        if kind.is_dir() != (name == STORE || name == STORE_NEW) {
+            let needed = if kind.is_dir() { "is a directory, a file" } else { "is a file, a directory" };
+            return Err(StoreError::new(StoreErrorKind::Foreign, format!("{} {needed} is needed", entry.display())));
+        }
     }
+    Ok(marked)
+}
+
+/// What a link leads to may be anybody's, and something else tomorrow.
+fn link(path: &Path) -> StoreError {
+    let what = format!("{} is a symbolic link: name the directory itself, and let it hold no links", path.display());
+    StoreError::new(StoreErrorKind::Foreign, what)
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

@@ -100,6 +100,39 @@ fn judges_markers() {
     refuses(temp.path(), StoreErrorKind::Foreign, &["ANABRANCH"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn links_are_refused() {
+    use std::os::unix::fs::symlink;
+    let (temp, aside) = (temp(), temp());
+    let data = temp.path().join("data");
+    drop(DataDir::open(&data).unwrap());
+    fs::create_dir(data.join("store")).unwrap();
+    for name in ["lock", "store"] {
+        fs::rename(data.join(name), aside.path().join(name)).unwrap();
+        symlink(aside.path().join(name), data.join(name)).unwrap();
+        refuses(&data, StoreErrorKind::Foreign, &[name, "symbolic link"]);
+        fs::remove_file(data.join(name)).unwrap();
+        fs::rename(aside.path().join(name), data.join(name)).unwrap();
+    }
+    let link = temp.path().join("link");
+    symlink(&data, &link).unwrap();
+    refuses(&link, StoreErrorKind::Foreign, &["symbolic link"]);
+    assert_eq!(DataDir::open(&link.join("")).unwrap_err().kind, StoreErrorKind::Foreign);
+    symlink(temp.path().join("nowhere"), temp.path().join("dangling")).unwrap();
+    let error = DataDir::open(&temp.path().join("dangling")).unwrap_err();
+    assert!(error.kind == StoreErrorKind::Foreign && !temp.path().join("nowhere").exists(), "{error}");
+    DataDir::open(&data).unwrap();
+}
+
+#[test]
+fn a_file_where_a_directory_belongs_is_refused() {
+    let temp = temp();
+    drop(DataDir::open(temp.path()).unwrap());
+    fs::write(temp.path().join("store"), b"x").unwrap();
+    refuses(temp.path(), StoreErrorKind::Foreign, &["store", "a directory is needed"]);
+}
+
 #[test]
 fn a_file_is_no_directory() {
     let temp = temp();
