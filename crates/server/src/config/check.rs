@@ -29,6 +29,7 @@ impl Checking<'_> {
         let tls = raw.tls.as_ref().map(|tls| self.tls(tls)).transpose()?;
         let quic = self.quic(&raw, tls.is_some(), overrides)?;
         let http = self.address("listen.http", raw.listen.http.as_ref(), overrides.get("ANABRANCH_HTTP"))?;
+        self.exposure(http, &raw, overrides.contains_key("ANABRANCH_HTTP"))?;
         Ok(Config {
             cluster: node.cluster.get_ref().clone(),
             region: node.region.get_ref().clone(),
@@ -177,6 +178,17 @@ impl Checking<'_> {
             (Some(over), _) => self.parse_address(None, field, over).map(Some),
             (None, Some(text)) => self.parse_address(Some(text), field, text.get_ref()).map(Some),
             (None, None) => Ok(None),
+        }
+    }
+
+    /// The same is asked again of what is listened at: here with the line that says it.
+    fn exposure(&self, http: Option<SocketAddr>, raw: &Raw, is_override: bool) -> Result<(), ConfigError> {
+        match http.filter(|http| !http.ip().is_loopback() && !raw.http.insecure) {
+            None => Ok(()),
+            Some(http) => {
+                let at = raw.listen.http.as_ref().filter(|_| !is_override);
+                self.fail(at, "listen.http", crate::ServerError::Exposed(http).to_string())
+            }
         }
     }
 
