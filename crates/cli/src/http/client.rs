@@ -89,16 +89,20 @@ impl Client {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (status, token, context) =
             (response.status().as_u16(), header("anabranch-token"), header("anabranch-context"));
+        // Every node says so with every answer: other JSON is somebody else's.
+        let is_node = header("anabranch-served-by").is_some();
         let text = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
         let text = text.map_err(|error| self.unanswered(&request, &error))?;
-        if let Some(token) = token {
+        let body = serde_json::from_str::<Value>(&text).ok();
+        if let Some(token) = token
+            && !body.as_ref().is_some_and(refuses_token)
+        {
             self.session.learn(token)?;
         }
-        let body = serde_json::from_str::<Value>(&text).ok();
         match body {
-            Some(body) if status < 400 => Ok(Answer { status, context, body }),
-            Some(body) => Err(problem::failure(status, &body)),
-            None => Err(self.no_node(status)),
+            Some(body) if status >= 400 => Err(problem::failure(status, &body)),
+            Some(body) if is_node => Ok(Answer { status, context, body }),
+            _ => Err(self.no_node(status)),
         }
     }
 
@@ -158,10 +162,15 @@ impl Client {
     }
 
     pub(super) fn no_node(&self, status: u16) -> Failure {
-        Failure::new(Exit::Failed, format!("{} answered {status}, and not with JSON", self.base))
+        Failure::new(Exit::Failed, format!("{} answered {status}, and not as a node does", self.base))
             .state("unknown: this does not look like a node of Anabranch")
             .next("check --url: it is the address under `http` in the node's configuration")
     }
+}
+
+/// An answer that could not read the session's token does not cover it: what the session has must not be replaced by that.
+fn refuses_token(body: &Value) -> bool {
+    matches!(body["code"].as_str(), Some("bad-token" | "wrong-cluster-token"))
 }
 
 fn agent(limit: Duration) -> Agent {
@@ -195,9 +204,17 @@ fn base(url: &str) -> Result<String, Failure> {
         None => bad("it does not begin with http://"),
         Some("") => bad("it names no host"),
         Some(rest) if rest.contains(['/', '?', '#', '@']) => bad("it has more than a host and a port"),
+        Some(rest) if !has_sound_port(rest) => bad("its port is not one of 1 to 65535"),
         Some(_) if trimmed.parse::<http::Uri>().is_err() => bad("it is no URL"),
         Some(_) => Ok(trimmed.to_owned()),
     }
+}
+
+/// Whether what follows the host, if anything does, is a port: another port would be asked otherwise.
+fn has_sound_port(host: &str) -> bool {
+    // The colons in brackets are those of an IPv6 address.
+    let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    after.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 #[cfg(test)]
@@ -207,7 +224,13 @@ mod tests {
     #[test]
     fn an_address_is_scheme_host_and_port() {
         assert_eq!(base("http://127.0.0.1:7501/").ok().as_deref(), Some("http://127.0.0.1:7501"));
+        for good in ["http://x", "http://[::1]", "http://[::1]:7501"] {
+            assert_eq!(base(good).ok().as_deref(), Some(good));
+        }
         for bad in ["", "127.0.0.1:7501", "https://x", "http://", "http://x/v1", "http://a b", "http://u:p@x"] {
+            assert!(base(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["http://x:", "http://x:0", "http://x:70000", "http://x:y", "http://[::1]:z"] {
             assert!(base(bad).is_err(), "{bad:?}");
         }
     }
