@@ -1,6 +1,6 @@
 //! Black box tests of the `anabranch` program: real processes, real sockets, real signals.
 
-mod bad_input;
+mod bad_inputs;
 mod bench;
 mod certificates;
 mod chaos;
