@@ -1,6 +1,6 @@
 //! Bytes that rot: each file of a small closed store is damaged, one fault at a time. The store refuses, naming the file, or
-//! answers with the right data; it never answers with less, nor with a row that was never there, and never panics out of the
-//! process.
+//! answers with the right data; it never answers with less, nor with a row that was never there, and a panic ends
+//! the process in one known case only (docs/testing.md), which the long form finds.
 //!
 //! `cargo test -p anabranch-store --release --test byte_damage -- --ignored --nocapture` damages more places.
 
