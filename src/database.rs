@@ -11,7 +11,7 @@ use anabranch_causality::{Dot, Token};
 use anabranch_engine::store::StoreError;
 use anabranch_engine::{Change, Config, Engine, Role, Status, Write, Written};
 use anabranch_resolvers::{NameTaken, Registry, Resolver};
-use anabranch_store::{FjallStore, MemoryStore, Options};
+use anabranch_store::{DiskStore, MemoryStore, Options};
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -124,7 +124,7 @@ impl Builder {
     /// # Errors
     /// [`OpenError`]: the directory is in use, holds something else, belongs to another node, or cannot be read.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Database, OpenError> {
-        let store = FjallStore::open_with(dir.as_ref(), self.store)?;
+        let store = DiskStore::open_with(dir.as_ref(), self.store)?;
         self.start(store).map_err(|error| match error {
             // What is wrong with the content of a store says nothing of where that is.
             OpenError::Store(StoreError { kind, what }) => {

@@ -3,14 +3,14 @@
 use crate::support::{Cluster, Node, equal, eventually, mesh};
 use anabranch::Database;
 use anabranch_engine::store::{Batch, Read, Space, Store};
-use anabranch_store::FjallStore;
+use anabranch_store::DiskStore;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Changes a value behind the engine's back, as a bug or a bad disk would.
 fn tamper(dir: &Path) {
-    let mut store = FjallStore::open(dir).expect("a store");
+    let mut store = DiskStore::open(dir).expect("a store");
     let mut found = None;
     store
         .scan(Space::Rows, &[], &[], &mut |key, value| {

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start(args: &LogArgs, is_node: bool) -> anyhow::Result<()> {
     let from_environment = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     // The store tells of every file it opens: of interest to those who ask for it.
-    let default = if is_node { "info,fjall=warn,lsm_tree=warn" } else { "warn" };
+    let default = if is_node { "info,lsm_tree=warn" } else { "warn" };
     let wanted = args.log.clone().or(from_environment).unwrap_or_else(|| default.to_owned());
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
         Failure::usage(format!("{wanted:?} is not a log filter: {error}"))

@@ -22,9 +22,9 @@ const AFTER_MARKER: [&str; 5] = [LOCK, MARKER_NEW, MARKER, STORE, STORE_NEW];
 ///
 /// | entry | |
 /// |---|---|
-/// | `ANABRANCH` | marker: `anabranch data directory, format 1` and a line feed |
+/// | `ANABRANCH` | marker: `anabranch data directory, format 2` and a line feed |
 /// | `lock` | locked while a process has the directory open; says nothing by its mere existence |
-/// | `store/` | the rows and the log |
+/// | `store/` | the rows (`rows/`) and the log (`log/`) |
 /// | `ANABRANCH.new`, `store.new/` | the same during creation; leftovers of a crash are replaced |
 #[derive(Debug)]
 pub struct DataDir {
@@ -71,7 +71,7 @@ impl DataDir {
     ///
     /// # Errors
     /// `Io` when the leftovers of an earlier creation cannot be removed.
-    #[cfg(feature = "fjall")]
+    #[cfg(feature = "disk")]
     pub(crate) fn store_new(&self) -> Result<PathBuf, StoreError> {
         let path = self.path.join(STORE_NEW);
         match fs::remove_dir_all(&path) {
@@ -84,7 +84,7 @@ impl DataDir {
     ///
     /// # Errors
     /// `Io`.
-    #[cfg(feature = "fjall")]
+    #[cfg(feature = "disk")]
     pub(crate) fn publish_store(&self) -> Result<(), StoreError> {
         let from = self.path.join(STORE_NEW);
         fs::rename(&from, self.store()).map_err(|error| io_error(&from, &error))?;

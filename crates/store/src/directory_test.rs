@@ -31,7 +31,7 @@ fn creates_what_is_missing() {
     let temp = temp();
     let path = temp.path().join("a/b/data");
     let dir = DataDir::open(&path).unwrap();
-    assert_eq!(fs::read_to_string(path.join("ANABRANCH")).unwrap(), "anabranch data directory, format 1\n");
+    assert_eq!(fs::read_to_string(path.join("ANABRANCH")).unwrap(), "anabranch data directory, format 2\n");
     assert_eq!((dir.path(), dir.store()), (&*path, path.join("store")));
     #[cfg(unix)]
     for made in ["a", "a/b", "a/b/data"] {
@@ -80,12 +80,13 @@ fn names_a_stranger_among_ours() {
 
 #[test]
 fn judges_markers() {
-    let cases: [(&[u8], StoreErrorKind, &[&str]); 8] = [
-        (b"anabranch data directory, format 2\n", StoreErrorKind::NewerFormat, &["format 2", "up to 1"]),
+    let cases: [(&[u8], StoreErrorKind, &[&str]); 9] = [
+        (b"anabranch data directory, format 3\n", StoreErrorKind::NewerFormat, &["format 3", "up to 2"]),
+        (b"anabranch data directory, format 1\n", StoreErrorKind::Foreign, &["format 1", "no more"]),
         (b"anabranch data directory, format 0\n", StoreErrorKind::Corrupt, &["ANABRANCH"]),
-        (b"anabranch data directory, format 1", StoreErrorKind::Corrupt, &["ANABRANCH"]),
-        (b"anabranch data directory, format +1\n", StoreErrorKind::Corrupt, &["ANABRANCH"]),
-        (b"anabranch data directory, format 1\n\n", StoreErrorKind::Corrupt, &["ANABRANCH"]),
+        (b"anabranch data directory, format 2", StoreErrorKind::Corrupt, &["ANABRANCH"]),
+        (b"anabranch data directory, format +2\n", StoreErrorKind::Corrupt, &["ANABRANCH"]),
+        (b"anabranch data directory, format 2\n\n", StoreErrorKind::Corrupt, &["ANABRANCH"]),
         (b"anabranch data directory, format \n", StoreErrorKind::Corrupt, &["ANABRANCH"]),
         (b"", StoreErrorKind::Foreign, &["ANABRANCH"]),
         (&[0xff; 10_000], StoreErrorKind::Foreign, &["ANABRANCH"]),

@@ -1,4 +1,4 @@
-//! Stores for the engine: [`FjallStore`] keeps everything in a [data directory](DataDir), [`MemoryStore`] in memory,
+//! Stores for the engine: [`DiskStore`] keeps everything in a [data directory](DataDir), [`MemoryStore`] in memory,
 //! with a crash, a rolled-back disk and failing commits at the push of a button.
 //!
 //! Both pass the same [conformance suite](conformance::run), which a third store should pass as well.
@@ -6,24 +6,24 @@
 pub mod conformance;
 mod cow;
 mod directory;
-#[cfg(feature = "fjall")]
-mod fjall_store;
-#[cfg(feature = "fjall")]
-mod journal;
+#[cfg(feature = "disk")]
+mod disk_store;
 mod limits;
+#[cfg(feature = "disk")]
+mod log;
 mod marker;
 mod memory;
-#[cfg(feature = "fjall")]
+#[cfg(feature = "disk")]
 mod options;
-#[cfg(feature = "fjall")]
+#[cfg(feature = "disk")]
 mod room;
-#[cfg(feature = "fjall")]
-mod synced;
+#[cfg(feature = "disk")]
+mod rows;
 
 pub use directory::DataDir;
-#[cfg(feature = "fjall")]
-pub use fjall_store::{FjallSnapshot, FjallStore};
+#[cfg(feature = "disk")]
+pub use disk_store::{DiskSnapshot, DiskStore};
 pub use limits::{KEY_MAX, VALUE_MAX};
 pub use memory::{Counts, Image, MemorySnapshot, MemoryStore};
-#[cfg(feature = "fjall")]
+#[cfg(feature = "disk")]
 pub use options::Options;

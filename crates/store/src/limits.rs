@@ -2,8 +2,9 @@
 
 use anabranch_engine::store::{Batch, StoreError, StoreErrorKind};
 
-/// The longest key, in bytes. The shortest is one byte: no store keeps a row under the empty key.
-pub const KEY_MAX: usize = u16::MAX as usize;
+/// The longest key, in bytes: with the space before it, it has two bytes for its length. The shortest is one byte: no store
+/// keeps a row under the empty key.
+pub const KEY_MAX: usize = u16::MAX as usize - 1;
 
 /// The longest value or log record, in bytes.
 pub const VALUE_MAX: usize = u32::MAX as usize;
@@ -31,7 +32,7 @@ pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
 }
 
 /// Whether a row can be under this key at all.
-#[cfg(feature = "fjall")]
+#[cfg(feature = "disk")]
 pub(crate) fn possible(key: &[u8]) -> bool {
     (1..=KEY_MAX).contains(&key.len())
 }

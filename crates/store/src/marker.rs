@@ -15,7 +15,7 @@ pub(crate) const MARKER: &str = "ANABRANCH";
 pub(crate) const MARKER_NEW: &str = "ANABRANCH.new";
 
 /// The format this version reads and writes.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 const BEFORE: &str = "anabranch data directory, format ";
 
@@ -46,6 +46,13 @@ pub(crate) fn read(dir: &Path) -> Result<bool, StoreError> {
         Some(newer) if newer > FORMAT => Err(StoreError::new(
             StoreErrorKind::NewerFormat,
             format!("{} has format {newer}, this version knows formats up to {FORMAT}", dir.display()),
+        )),
+        Some(older @ 1..) => Err(StoreError::new(
+            StoreErrorKind::Foreign,
+            format!(
+                "{} has format {older}, of a version before the first release, which is read no more",
+                dir.display()
+            ),
         )),
         _ => Err(StoreError::corrupt(format!("{} has no valid format number", path.display()))),
     }

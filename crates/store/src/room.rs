@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anabranch_engine::store::{Batch, StoreError, StoreErrorKind};
 
-/// A batch is written twice: to the journal now, to a table later.
+/// A batch is written twice: to the log now, to a table later.
 const COPIES: u64 = 2;
 
-/// Journal bytes around each row, generously.
+/// Log bytes around each row, generously.
 const ROW_OVERHEAD: u64 = 32;
 
 /// Free and total bytes of a file system.
@@ -74,7 +74,7 @@ impl Room {
     }
 }
 
-/// Bytes that the batch takes in the journal, at most.
+/// Bytes that the batch takes in the log, at most.
 fn size(batch: &Batch) -> u64 {
     let rows = batch.rows.iter().map(|((_, key), value)| key.len() + value.as_ref().map_or(0, Vec::len));
     let log = batch.log.iter().map(|(_, record)| size_of::<u64>() + record.len());

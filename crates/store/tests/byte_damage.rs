@@ -4,10 +4,10 @@
 //!
 //! `cargo test -p anabranch-store --release --test byte_damage -- --ignored --nocapture` damages more places.
 
-#![cfg(feature = "fjall")]
+#![cfg(feature = "disk")]
 
 use anabranch_engine::store::{Batch, Read, Space, Store};
-use anabranch_store::{FjallStore, Options};
+use anabranch_store::{DiskStore, Options};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,9 +38,9 @@ fn options() -> Options {
     Options { memtable_bytes: 4 << 10, min_free_bytes: 0, ..Options::default() }
 }
 
-/// A store with tables on disk and rows in the journal; returns what is in it.
+/// A store with tables on disk and rows in the log alone; returns what is in it.
 fn make(dir: &Path) -> Rows {
-    let mut store = FjallStore::open_with(dir, options()).expect("a store");
+    let mut store = DiskStore::open_with(dir, options()).expect("a store");
     for n in 0..120_u64 {
         let value = n.to_string().repeat(40).into_bytes();
         let key = n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().to_vec();
@@ -50,7 +50,7 @@ fn make(dir: &Path) -> Rows {
     read(&store).expect("reading")
 }
 
-fn read(store: &FjallStore) -> Result<Rows, String> {
+fn read(store: &DiskStore) -> Result<Rows, String> {
     let mut rows = Rows::new();
     for space in Space::ALL {
         let scanned = store.scan(space, &[], &[], &mut |key, value| {
@@ -118,7 +118,7 @@ fn damages(bytes: &[u8], places: usize) -> Vec<(String, Vec<u8>)> {
 }
 
 fn outcome(dir: &Path, file: &Path, rows: &Rows) -> (Outcome, String) {
-    let tried = catch_unwind(AssertUnwindSafe(|| match FjallStore::open_with(dir, options()) {
+    let tried = catch_unwind(AssertUnwindSafe(|| match DiskStore::open_with(dir, options()) {
         Ok(store) => read(&store).map_err(|error| (Outcome::ReadFailed, error)),
         Err(error) => {
             let named = error.what.contains(&file.display().to_string());
@@ -141,7 +141,7 @@ fn kind(file: &Path) -> String {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let parent = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
     match name {
-        _ if name.ends_with(".jnl") => "journal".into(),
+        _ if name.ends_with(".seg") => "segment of the log".into(),
         _ if parent == "tables" => "table".into(),
         _ if name.starts_with('v') && name[1..].parse::<u64>().is_ok() => "list of tables".into(),
         _ => name.into(),

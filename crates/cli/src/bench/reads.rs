@@ -4,7 +4,7 @@ use super::report::Row;
 use super::{Setting, writes};
 use anabranch::Database;
 use anabranch_engine::store::{Read, Space};
-use anabranch_store::FjallStore;
+use anabranch_store::DiskStore;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub(super) fn measure(setting: &Setting) -> anyhow::Result<Row> {
 }
 
 fn store_alone(path: &std::path::Path, length: Duration) -> anyhow::Result<f64> {
-    let store = FjallStore::open(path)?;
+    let store = DiskStore::open(path)?;
     let mut rows = Vec::new();
     store.scan(Space::Rows, &[], &[], &mut |key, _| {
         rows.push(key.to_vec());

@@ -8,7 +8,7 @@ use super::trace::{Patch, Trace};
 use crate::output;
 use anabranch::{Change, Database, Kind, Operation, Write, WriteError};
 use anabranch_engine::store::{Read, Space};
-use anabranch_store::FjallStore;
+use anabranch_store::DiskStore;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -155,7 +155,7 @@ fn through_yrs(trace: &Trace) -> anyhow::Result<(f64, usize)> {
 
 /// Bytes and number of the rows of state.
 fn stored(data: &Path) -> anyhow::Result<(usize, usize)> {
-    let store = FjallStore::open(data)?;
+    let store = DiskStore::open(data)?;
     let (mut bytes, mut rows) = (0, 0);
     store.scan(Space::Rows, &[], &[], &mut |key, value| {
         bytes += key.len() + value.len();

@@ -7,7 +7,7 @@ use anabranch::{Change, Database, Kind, Operation, Origin, Write};
 use anabranch_engine::mutant::Planted;
 use anabranch_engine::store::{Batch, Store};
 use anabranch_engine::{Config, Engine, Time};
-use anabranch_store::{FjallStore, MemoryStore};
+use anabranch_store::{DiskStore, MemoryStore};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -91,7 +91,7 @@ pub(super) fn drive(db: &Database, writers: usize, length: Duration) -> anyhow::
 /// The batches that an engine makes of such writes, `writers` in each, committed to the store alone.
 fn store_alone(dir: &std::path::Path, writers: usize, length: Duration) -> anyhow::Result<f64> {
     let mut source = Batches::new(writers)?;
-    let mut store = FjallStore::open(dir)?;
+    let mut store = DiskStore::open(dir)?;
     let (mut writes, mut spent) = (0, Duration::ZERO);
     while spent < length {
         let ready: Vec<Batch> = (0..READY).map(|_| source.next()).collect::<Result<_, _>>()?;

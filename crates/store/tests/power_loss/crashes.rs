@@ -23,8 +23,8 @@ pub(crate) struct Crashes {
     syncs_after_failure: usize,
     fates: Fates,
     acknowledged: u64,
-    /// Sealed journals that a recorded writer removed.
-    pub(crate) journals_removed: usize,
+    /// Segments of the log that recorded writers made.
+    pub(crate) segments_made: usize,
     pub(crate) findings: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Crashes {
             syncs_after_failure: 0,
             fates: Fates::default(),
             acknowledged: 0,
-            journals_removed: 0,
+            segments_made: 0,
             findings: Vec::new(),
         }
     }
@@ -60,16 +60,16 @@ impl Crashes {
         let (_scratch, root) = empty();
         let recording = self.recorder.record(&root, task, None);
         assert!(recording.events.len() > 50, "too little happened: {}", recording.said);
-        let journal =
-            |event: &&Event| matches!(event, Event::Unlink(path) if path.extension().is_some_and(|end| end == "jnl"));
-        self.journals_removed += recording.events.iter().filter(journal).count();
+        let made =
+            |event: &&Event| matches!(event, Event::Rename(_, to) if to.extension().is_some_and(|end| end == "seg"));
+        self.segments_made += recording.events.iter().filter(made).count();
         for number in 0..images {
             let replay = format!("seed {seed}, image {number}");
             self.crash(&replay, &root, &recording, task, &Acks::new(), Random::new(random.bits()), 0);
         }
     }
 
-    /// The same with so much written that journals are sealed and removed, of which each holds 64 MB.
+    /// The same with so much written that segments of the full size are filled, of which each holds 16 MiB.
     pub(crate) fn rotate(&mut self, seed: u64, images: usize) {
         let task = Task { seed, openings: 1, batches: 300, payload: 250_000, memtable: 4 << 20 };
         self.run_task(seed, task, images);

@@ -7,7 +7,7 @@ use anabranch_engine::Role;
 use anabranch_engine::record::Record;
 use anabranch_engine::store::{Read, Space};
 use anabranch_protocol::Message;
-use anabranch_store::{FjallStore, MemoryStore};
+use anabranch_store::{DiskStore, MemoryStore};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) fn acks(bytes: &[u8]) -> Acks {
 /// # Errors
 /// What is wrong.
 pub(crate) fn judge(dir: &Path, memtable: u64, acks: &Acks) -> Result<(), String> {
-    let opened = std::panic::catch_unwind(|| FjallStore::open_with(dir, options(memtable)));
+    let opened = std::panic::catch_unwind(|| DiskStore::open_with(dir, options(memtable)));
     let store = opened.map_err(|_| "opening panics")?.map_err(|error| format!("it does not open: {error}"))?;
     let mut replica = Replica::open(store, 1).map_err(|error| format!("the engine does not open: {error}"))?;
     let total = compare(&replica, acks)?;
@@ -47,7 +47,7 @@ pub(crate) fn judge(dir: &Path, memtable: u64, acks: &Acks) -> Result<(), String
     }
 }
 
-fn compare(replica: &Replica<FjallStore>, acks: &Acks) -> Result<u64, String> {
+fn compare(replica: &Replica<DiskStore>, acks: &Acks) -> Result<u64, String> {
     let vector = replica.engine.durable_full();
     for (origin, seq) in acks {
         let has = vector.get(Origin(*origin));
@@ -83,7 +83,7 @@ fn names_of(origin: Origin, last: u64) -> impl Iterator<Item = String> {
 }
 
 /// The transactions of the log, which must have no gap.
-fn log(store: &FjallStore) -> Result<Vec<Vec<u8>>, String> {
+fn log(store: &DiskStore) -> Result<Vec<Vec<u8>>, String> {
     let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
     let read = store.log(0, &mut |index, record| {
         found.push((index, record.to_vec()));
@@ -98,7 +98,7 @@ fn log(store: &FjallStore) -> Result<Vec<Vec<u8>>, String> {
 }
 
 /// Applies the log to an empty replica: rows, vector and digest must come out the same.
-fn again(replica: &Replica<FjallStore>, transactions: &[Vec<u8>]) -> Result<(), String> {
+fn again(replica: &Replica<DiskStore>, transactions: &[Vec<u8>]) -> Result<(), String> {
     let mut fresh = Replica::open(MemoryStore::new(), 2).map_err(|error| error.to_string())?;
     fresh.time = replica.time;
     fresh.engine.handle_connected(fresh.time, "us", "us", Role::Leader, Origin(3));

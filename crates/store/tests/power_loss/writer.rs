@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::replica::Replica;
 use anabranch_engine::store::StoreErrorKind;
-use anabranch_store::{FjallStore, Options};
+use anabranch_store::{DiskStore, Options};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn run(task: Task, root: &Path) {
 /// One opening; says whether the store never failed.
 fn session(task: Task, root: &Path, random: &mut Random, acks: &mut File) -> bool {
     let origin = random.bits();
-    let opened = FjallStore::open_with(&root.join(DATA), options(task.memtable));
+    let opened = DiskStore::open_with(&root.join(DATA), options(task.memtable));
     let Ok(mut replica) = opened.and_then(|store| Replica::open(store, origin)) else { return false };
     let mut last = 0;
     for _ in 0..task.batches {

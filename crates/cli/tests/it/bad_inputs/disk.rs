@@ -8,7 +8,7 @@ use crate::support::directories::copy;
 use crate::support::tell;
 use anabranch_engine::keys::meta;
 use anabranch_engine::store::{Batch, Read, Space, Store};
-use anabranch_store::FjallStore;
+use anabranch_store::DiskStore;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
@@ -110,7 +110,8 @@ fn directories_that_are_not_ours_or_not_whole_are_left_alone() {
     victim.damaged("half a marker", &["ANABRANCH"], marker(b"anabranch data direc"));
     victim.damaged("random bytes", &["ANABRANCH", "not the marker"], marker(&[0x9e, 0x37, 0xff, 0, 0x0a]));
     victim.damaged("another program's", &["ANABRANCH", "not the marker"], marker(b"SQLite format 3\0"));
-    victim.damaged("a newer format", &["format 2", "up to 1"], marker(b"anabranch data directory, format 2\n"));
+    victim.damaged("a newer format", &["format 3", "up to 2"], marker(b"anabranch data directory, format 3\n"));
+    victim.damaged("an older format", &["format 1", "no more"], marker(b"anabranch data directory, format 1\n"));
     victim.damaged("no marker", &["store"], |data| fs::remove_file(data.join("ANABRANCH")).expect("removing"));
     victim.damaged("a marker that is a directory", &["ANABRANCH", "no regular file"], |data| {
         fs::remove_file(data.join("ANABRANCH")).expect("removing");
@@ -183,13 +184,12 @@ fn files_of_a_store_that_are_none_are_refused() {
     for (what, bytes) in
         [("zero-length", &b""[..]), ("random", &[0x9e, 0x37, 0xff, 0]), ("another's", b"SQLite format 3\0")]
     {
-        victim.damaged(&format!("version: {what}"), &["data/eu/store"], overwrite("version", bytes));
-        victim.damaged(&format!("current: {what}"), &["data/eu/store"], overwrite("keyspaces/1/current", bytes));
+        victim.damaged(&format!("a segment: {what}"), &["00000000.seg"], overwrite("log/00000000.seg", bytes));
+        victim.damaged(&format!("current: {what}"), &["data/eu/store"], overwrite("rows/current", bytes));
     }
-    victim.damaged("a journal that is damaged in the middle", &[".jnl", "is damaged at byte"], |data| {
-        let mut journals: Vec<_> = content(&data.join("store")).into_iter().collect();
-        journals.retain(|(name, _)| name.extension().is_some_and(|end| end == "jnl"));
-        let (name, mut bytes) = journals.pop().expect("a journal");
+    victim.damaged("a log that is damaged in the middle", &["00000000.seg", "is damaged at byte"], |data| {
+        let name = data.join("store/log/00000000.seg");
+        let mut bytes = fs::read(&name).expect("a segment");
         let used = bytes.iter().rposition(|byte| *byte != 0).expect("something is written");
         bytes[used / 2] ^= 1;
         fs::write(name, bytes).expect("writing");
@@ -198,8 +198,8 @@ fn files_of_a_store_that_are_none_are_refused() {
 }
 
 /// Commits something to the store of a node that is stopped.
-fn alter(data: &Path, change: impl FnOnce(&FjallStore, &mut Batch)) {
-    let mut store = FjallStore::open(data).expect("a store");
+fn alter(data: &Path, change: impl FnOnce(&DiskStore, &mut Batch)) {
+    let mut store = DiskStore::open(data).expect("a store");
     let mut batch = Batch::default();
     change(&store, &mut batch);
     store.commit(&batch).expect("a commit");
@@ -209,7 +209,7 @@ fn alter(data: &Path, change: impl FnOnce(&FjallStore, &mut Batch)) {
 type Change = fn(&[Vec<u8>]) -> (usize, Vec<u8>);
 
 /// The log's records.
-fn log(store: &FjallStore) -> Vec<Vec<u8>> {
+fn log(store: &DiskStore) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
     let visit = &mut |_, record: &[u8]| {
         records.push(record.to_vec());
@@ -219,8 +219,31 @@ fn log(store: &FjallStore) -> Vec<Vec<u8>> {
     records
 }
 
+/// Makes the store anew with the same rows and another log.
+fn with_another_log(data: &Path, change: Change) {
+    let store = DiskStore::open(data).expect("a store");
+    let (mut batch, mut log) = (Batch::default(), log(&store));
+    for space in Space::ALL {
+        let visit = &mut |key: &[u8], value: &[u8]| {
+            batch.rows.insert((space, key.to_vec()), Some(value.to_vec()));
+            ControlFlow::Continue(())
+        };
+        store.scan(space, &[], &[], visit).expect("rows");
+    }
+    drop(store);
+    let (index, record) = change(&log);
+    if index < log.len() {
+        log[index] = record
+    } else {
+        log.push(record)
+    }
+    batch.log = (0..).zip(log).collect();
+    fs::remove_dir_all(data.join("store")).expect("removing");
+    DiskStore::open(data).expect("a store").commit(&batch).expect("a commit");
+}
+
 /// A row of few, changed.
-fn meta_row(store: &FjallStore, batch: &mut Batch, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
+fn meta_row(store: &DiskStore, batch: &mut Batch, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
     let row = store.get(Space::Meta, key).expect("reading").expect("a row");
     batch.rows.insert((Space::Meta, key.to_vec()), change(row));
 }
@@ -252,14 +275,7 @@ fn a_store_that_contradicts_itself_is_not_opened() {
         }),
     );
     victim.damaged("half the clocks", &["clocks"], clocks(|row| Some(row[..row.len() / 2].to_vec())));
-    let record = |change: Change| {
-        move |data: &Path| {
-            alter(data, |store, batch| {
-                let (index, record) = change(&log(store));
-                batch.log.push((index as u64, record));
-            });
-        }
-    };
+    let record = |change: Change| move |data: &Path| with_another_log(data, change);
     victim.damaged("a dot twice", &["twice"], record(|log| (log.len() - 1, log[log.len() - 2].clone())));
     victim.damaged(
         "a dot twice in the midst",

@@ -9,26 +9,26 @@ struct OnDisk {
     options: Options,
     /// Whether the disk is full for the next use of the store.
     full: bool,
-    store: Option<FjallStore>,
+    store: Option<DiskStore>,
 }
 
 impl OnDisk {
     fn new(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Some(FjallStore::open_with(dir.path(), options).unwrap());
+        let store = Some(DiskStore::open_with(dir.path(), options).unwrap());
         Self { dir, options, full: false, store }
     }
 
-    /// Small enough that the checks reach flushes, compactions and the rotation of journals.
+    /// Small enough that the checks reach memtables that go to disk, and merges of tables.
     fn small() -> Self {
         Self::new(Options { memtable_bytes: 4 << 10, ..Options::default() })
     }
 }
 
 impl Harness for OnDisk {
-    type Store = FjallStore;
+    type Store = DiskStore;
 
-    fn store(&mut self) -> &mut FjallStore {
+    fn store(&mut self) -> &mut DiskStore {
         let store = self.store.as_mut().unwrap();
         store.room.pretend = std::mem::take(&mut self.full).then_some(Free { available: 0, total: 0 });
         store
@@ -36,7 +36,7 @@ impl Harness for OnDisk {
 
     fn reopen(&mut self) {
         self.store = None;
-        self.store = Some(FjallStore::open_with(self.dir.path(), self.options).unwrap());
+        self.store = Some(DiskStore::open_with(self.dir.path(), self.options).unwrap());
     }
 
     fn fail_next_commit(&mut self, kind: StoreErrorKind) -> bool {
@@ -68,7 +68,7 @@ fn the_directory_stays_in_use_while_a_snapshot_exists() {
     let mut harness = OnDisk::new(Options::default());
     let snapshot = harness.store().snapshot();
     harness.store = None;
-    assert_eq!(FjallStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::InUse);
+    assert_eq!(DiskStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::InUse);
     drop(snapshot);
     harness.reopen();
 }
@@ -78,11 +78,11 @@ fn a_creation_that_ended_early_starts_over() {
     let dir = tempfile::tempdir().unwrap();
     drop(DataDir::open(dir.path()).unwrap());
     std::fs::create_dir(dir.path().join("store.new")).unwrap();
-    std::fs::write(dir.path().join("store.new/0.jnl"), b"half a journal").unwrap();
-    let mut store = FjallStore::open(dir.path()).unwrap();
+    std::fs::write(dir.path().join("store.new/half"), b"half a log").unwrap();
+    let mut store = DiskStore::open(dir.path()).unwrap();
     store.commit(&Batch { log: vec![(1, vec![1])], rows: BTreeMap::new() }).unwrap();
     assert!(!dir.path().join("store.new").exists());
-    assert!(store.disk_bytes().unwrap() > 0);
+    assert!(store.disk_bytes() > 0);
     assert!(format!("{store:?} {:?}", store.snapshot()).contains("poisoned: None"));
 }
 
@@ -90,6 +90,6 @@ fn a_creation_that_ended_early_starts_over() {
 fn damage_is_told() {
     let mut harness = OnDisk::new(Options::default());
     harness.store = None;
-    std::fs::write(harness.dir.path().join("store/version"), b"nonsense").unwrap();
-    assert_eq!(FjallStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::Corrupt);
+    std::fs::write(harness.dir.path().join("store/rows/current"), b"nonsense").unwrap();
+    assert_eq!(DiskStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::Corrupt);
 }

@@ -1,0 +1,208 @@
+//! Opening a log: finding its end, and replaying what the rows may lack.
+//!
+//! Each frame is synced before the next is written, so only the very last can be torn. What is there of it is cut off. A frame
+//! that is not right and has right ones after it was damaged, which is told.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use anabranch_engine::store::StoreError;
+
+use super::at;
+use super::frame::{Frame, HEAD, Head};
+use super::listed::{Listed, Segments};
+use super::position::Position;
+use super::reader::{End, Frames};
+use super::segment::{self, START, Segment};
+use crate::directory::io_error;
+
+/// How far the number of a frame that was written before a crash can be ahead of the first that is missing.
+const AHEAD: u64 = 1 << 20;
+
+/// What was found.
+pub(crate) struct Found {
+    pub(crate) segments: Segments,
+    /// The segment in which the log ends.
+    pub(crate) current: Segment,
+    pub(crate) end: Position,
+    /// Empty segments that were made in advance.
+    pub(crate) spare: VecDeque<Segment>,
+    /// The ordinal of the next segment to make.
+    pub(crate) next_ordinal: u64,
+}
+
+/// Opens the log in `dir`, handing each frame from `from` on, and the position after it, to `each`.
+///
+/// # Errors
+/// `Corrupt`, naming file and position; `NewerFormat`; `Io`; what `each` says.
+pub(crate) fn open(
+    dir: &Path,
+    from: Option<Position>,
+    each: &mut dyn FnMut(&Frame<'_>, Position) -> Result<(), StoreError>,
+) -> Result<Found, StoreError> {
+    let mut all = segment::list(dir)?.iter().map(|path| Segment::open(path)).collect::<Result<Vec<_>, _>>()?;
+    if let Some((_, odd)) = (0..).zip(&all).find(|(expected, segment)| segment.ordinal != *expected) {
+        return Err(StoreError::corrupt(format!("a segment before {} is missing", odd.path.display())));
+    }
+    let from = from.unwrap_or(Position { ordinal: 0, offset: START, number: 0, index: 0 });
+    let mut replay = Replay { all: &all, at: from, last: None };
+    replay.run(each)?;
+    let (end, last) = (replay.at, replay.last);
+    let at = usize::try_from(end.ordinal).unwrap_or(usize::MAX);
+    let missing = || StoreError::corrupt(format!("{} lacks the segment {:08x}", dir.display(), end.ordinal));
+    if at >= all.len() {
+        return Err(missing());
+    }
+    let left = leftovers(&all, end)?;
+    if left.iter().any(|left| left.has_frame(end.number)) {
+        let place = all[at].path.display();
+        let what = format!("{place} is damaged at byte {}, what follows was not torn by a crash", end.offset);
+        return Err(StoreError::corrupt(what));
+    }
+    tidy(&all, end, last, &left)?;
+    let mut listed = Vec::new();
+    for (ordinal, segment) in (0..).zip(&all).take_while(|(ordinal, _)| *ordinal <= end.ordinal) {
+        listed.extend(
+            first_index(segment, ordinal == end.ordinal, end)?.map(|first| Arc::new(Listed::new(segment, first))),
+        );
+    }
+    let next_ordinal = all.len() as u64;
+    let mut spare: VecDeque<_> = all.drain(at..).collect();
+    let current = spare.pop_front().ok_or_else(missing)?;
+    Ok(Found { segments: Segments::new(listed), current, end, spare, next_ordinal })
+}
+
+struct Replay<'a> {
+    all: &'a [Segment],
+    at: Position,
+    /// Where the last frame begins.
+    last: Option<(u64, u64)>,
+}
+
+impl Replay<'_> {
+    fn run(&mut self, each: &mut dyn FnMut(&Frame<'_>, Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let Some(begin) = usize::try_from(self.at.ordinal).ok().and_then(|begin| self.all.get(begin..)) else {
+            return Ok(());
+        };
+        for segment in begin {
+            if segment.ordinal != self.at.ordinal && !self.goes_on_in(segment)? {
+                continue;
+            }
+            self.segment(segment, each)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next frame is the first of that segment.
+    fn goes_on_in(&mut self, segment: &Segment) -> Result<bool, StoreError> {
+        let listed = Listed::new(segment, 0);
+        let mut frames = Frames::new(&listed, &segment.file, START, segment.size);
+        if frames.next_valid(self.at.number)?.is_none() {
+            return Ok(false);
+        }
+        (self.at.ordinal, self.at.offset) = (segment.ordinal, START);
+        Ok(true)
+    }
+
+    fn segment(
+        &mut self,
+        segment: &Segment,
+        each: &mut dyn FnMut(&Frame<'_>, Position) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let listed = Listed::new(segment, 0);
+        let mut frames = Frames::new(&listed, &segment.file, self.at.offset, segment.size);
+        loop {
+            let begin = frames.at();
+            let Some(frame) = frames.next_valid(self.at.number)? else { return Ok(()) };
+            let (ordinal, number) = (segment.ordinal, frame.number + 1);
+            let offset = begin + frame.length as u64;
+            self.at = Position { ordinal, offset, number, index: frame.next_index() };
+            self.last = Some((ordinal, begin));
+            each(&frame, self.at)?;
+        }
+    }
+}
+
+/// What is in a segment after the end of the log.
+struct Leftover<'a> {
+    segment: &'a Segment,
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl Leftover<'_> {
+    /// Whether there is a right frame from that number on: then what lies before it was damaged, not torn.
+    fn has_frame(&self, number: u64) -> bool {
+        let plausible = number..number.saturating_add(AHEAD);
+        (0..self.bytes.len().saturating_sub(HEAD)).map(|begin| &self.bytes[begin..]).any(|bytes| {
+            Head::read(bytes).is_some_and(|head| plausible.contains(&head.number))
+                && Frame::read(bytes, self.segment.salt).is_some()
+        })
+    }
+}
+
+fn leftovers(all: &[Segment], end: Position) -> Result<Vec<Leftover<'_>>, StoreError> {
+    let mut found = Vec::new();
+    for segment in all.iter().filter(|segment| segment.ordinal >= end.ordinal) {
+        let offset = if segment.ordinal == end.ordinal { end.offset } else { START };
+        let bytes = rest(segment, offset)?;
+        if !bytes.is_empty() {
+            found.push(Leftover { segment, offset, bytes });
+        }
+    }
+    Ok(found)
+}
+
+/// What is in a segment from `offset` on, without the zeros at its end.
+fn rest(segment: &Segment, offset: u64) -> Result<Vec<u8>, StoreError> {
+    let failed = |error| io_error(&segment.path, &error);
+    let mut used = offset;
+    let mut chunk = vec![0; 1 << 18];
+    let mut at = offset;
+    while at < segment.size {
+        let read = at::read(&segment.file, &mut chunk, at).map_err(failed)?;
+        if let Some(last) = chunk[..read].iter().rposition(|byte| *byte != 0) {
+            used = at + last as u64 + 1;
+        }
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
+    }
+    let mut rest = vec![0; (used - offset) as usize];
+    at::read(&segment.file, &mut rest, offset).map_err(failed)?;
+    Ok(rest)
+}
+
+/// Puts zeros where a torn frame was, and writes the last whole one again: if the sync before the crash failed, it may be in
+/// memory only.
+fn tidy(all: &[Segment], end: Position, last: Option<(u64, u64)>, left: &[Leftover<'_>]) -> Result<(), StoreError> {
+    for left in left {
+        rewrite(left.segment, &vec![0; left.bytes.len()], left.offset)?;
+    }
+    let Some((ordinal, begin)) = last else { return Ok(()) };
+    let segment = &all[ordinal as usize];
+    let mut bytes = vec![0; (end.offset - begin) as usize];
+    at::read(&segment.file, &mut bytes, begin).map_err(|error| io_error(&segment.path, &error))?;
+    rewrite(segment, &bytes, begin)
+}
+
+fn rewrite(segment: &Segment, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
+    let written = at::write(&segment.file, bytes, offset).and_then(|()| segment.file.sync_data());
+    written.map_err(|error| io_error(&segment.path, &error))
+}
+
+/// The log index of a segment's first record; `None` for an empty one that is not in use.
+fn first_index(segment: &Segment, is_current: bool, end: Position) -> Result<Option<u64>, StoreError> {
+    let listed = Listed::new(segment, 0);
+    let limit = if is_current { end.offset } else { segment.size };
+    let first = Frames::new(&listed, &segment.file, START, limit).next(None)?.map(|frame| frame.index);
+    Ok(first.or(is_current.then_some(end.index)))
+}
+
+impl From<Position> for End {
+    fn from(position: Position) -> Self {
+        Self { index: position.index, ordinal: position.ordinal, offset: position.offset }
+    }
+}

@@ -1,0 +1,224 @@
+//! The rows on disk: a log-structured merge tree without a journal of its own.
+//!
+//! All spaces share one tree, each key with its space before it. A memtable goes to disk together with the place in the log up
+//! to which it knows everything, so whoever opens the tree knows from where to replay.
+
+mod snapshots;
+mod workers;
+
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+use anabranch_engine::store::{Space, StoreError, StoreErrorKind, Visit};
+use lsm_tree::config::{BlockSizePolicy, CompressionPolicy};
+use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, SeqNo, SequenceNumberCounter};
+
+use crate::limits;
+use crate::log::position::Position;
+use crate::options::Options;
+use snapshots::Snapshots;
+use workers::Workers;
+
+/// Before all spaces: what is the tree's own.
+const OWN: u8 = 0;
+/// How far the log is in the tables: a [`Position`].
+const POSITION: &[u8] = &[OWN, 1];
+
+/// The tree, for its only writer.
+pub(crate) struct Rows {
+    tree: AnyTree,
+    seqno: SequenceNumberCounter,
+    visible: SequenceNumberCounter,
+    snapshots: Arc<Snapshots>,
+    workers: Workers,
+    memtable_bytes: u64,
+}
+
+/// The rows as they were at one moment.
+pub(crate) struct RowsView {
+    tree: AnyTree,
+    seqno: SeqNo,
+    snapshots: Arc<Snapshots>,
+}
+
+impl Rows {
+    /// Opens the tree in `dir`, creating it where there is none.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io`.
+    pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
+        let (seqno, visible) = (SequenceNumberCounter::default(), SequenceNumberCounter::default());
+        let tree = Config::new(dir, seqno.clone(), visible.clone())
+            .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
+            .data_block_size_policy(BlockSizePolicy::all(4_096))
+            .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]))
+            .open()
+            .map_err(|error| failed(&format!("open {}", dir.display()), error))?;
+        let next = tree.get_highest_seqno().map_or(1, |highest| highest + 1);
+        seqno.fetch_max(next);
+        visible.fetch_max(next);
+        let snapshots = Arc::new(Snapshots::new(visible.clone()));
+        let workers = Workers::start(tree.clone(), snapshots.clone())?;
+        Ok(Self { tree, seqno, visible, snapshots, workers, memtable_bytes: options.memtable_bytes })
+    }
+
+    /// Up to where the log is in the tables; `None` when nothing of it is.
+    pub(crate) fn position(&self) -> Result<Option<Position>, StoreError> {
+        let found = self.tree.get(POSITION, self.visible.get()).map_err(|error| failed("read the tables", error))?;
+        found.map(|bytes| Position::decode(&bytes)).transpose()
+    }
+
+    /// Puts or deletes rows, all of them at once for readers. `position` is the place in the log after the batch that they are of.
+    ///
+    /// # Errors
+    /// What the work in the background failed with.
+    pub(crate) fn apply<'a>(
+        &mut self,
+        rows: impl Iterator<Item = (Space, &'a [u8], Option<&'a [u8]>)>,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        self.workers.check()?;
+        let seqno = self.seqno.next();
+        let mut size = 0;
+        for (space, key, value) in rows {
+            let key = in_space(space, key);
+            (_, size) = match value {
+                Some(value) => self.tree.insert(key, value, seqno),
+                None => self.tree.remove(key, seqno),
+            };
+        }
+        let is_full = size > self.memtable_bytes;
+        if is_full {
+            self.tree.insert(POSITION, position.encode(), seqno);
+        }
+        self.visible.fetch_max(seqno + 1);
+        if is_full {
+            self.tree.rotate_memtable();
+            self.workers.flush();
+        }
+        self.workers.wait_for_room(&self.tree)
+    }
+
+    /// The rows as they are now.
+    pub(crate) fn view(&self) -> RowsView {
+        RowsView { tree: self.tree.clone(), seqno: self.snapshots.open(), snapshots: self.snapshots.clone() }
+    }
+
+    /// The value under `key` as it is now.
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.tree, self.visible.get(), space, key)
+    }
+
+    /// Bytes of the tables.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tree.disk_space()
+    }
+}
+
+impl Clone for RowsView {
+    fn clone(&self) -> Self {
+        self.snapshots.again(self.seqno);
+        Self { tree: self.tree.clone(), seqno: self.seqno, snapshots: self.snapshots.clone() }
+    }
+}
+
+impl Drop for RowsView {
+    fn drop(&mut self) {
+        self.snapshots.close(self.seqno);
+    }
+}
+
+impl RowsView {
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.tree, self.seqno, space, key)
+    }
+
+    pub(crate) fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
+        match self.range(space, from, to) {
+            Some(rows) => each(rows, space, visit),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn scan_back(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
+        match self.range(space, from, to) {
+            Some(rows) => each(rows.rev(), space, visit),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows with `from <= key < to`, or nothing if there can be none.
+    fn range(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: &[u8],
+    ) -> Option<impl DoubleEndedIterator<Item = impl Guard + use<>> + use<>> {
+        if !to.is_empty() && from >= to {
+            return None;
+        }
+        // Bounds may be longer than any key. The rows from there on are those after the longest key that begins so, and
+        // the rows up to there include it.
+        let (start, end) = (&from[..from.len().min(limits::KEY_MAX)], &to[..to.len().min(limits::KEY_MAX)]);
+        let lower = match in_space(space, start) {
+            key if start.len() < from.len() => Bound::Excluded(key),
+            key => Bound::Included(key),
+        };
+        let upper = match end {
+            [] => Bound::Excluded(vec![space as u8 + 1]),
+            _ if start == end => return None,
+            _ if end.len() < to.len() => Bound::Included(in_space(space, end)),
+            _ => Bound::Excluded(in_space(space, end)),
+        };
+        Some(self.tree.range::<Vec<u8>, _>((lower, upper), self.seqno, None))
+    }
+}
+
+/// A key as it is in the tree.
+fn in_space(space: Space, key: &[u8]) -> Vec<u8> {
+    let mut placed = Vec::with_capacity(1 + key.len());
+    placed.push(space as u8);
+    placed.extend_from_slice(key);
+    placed
+}
+
+fn get(tree: &AnyTree, seqno: SeqNo, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    if !limits::possible(key) {
+        return Ok(None);
+    }
+    match tree.get(in_space(space, key), seqno) {
+        Ok(value) => Ok(value.map(|value| value.to_vec())),
+        Err(error) => Err(failed(&format!("read {space:?}"), error)),
+    }
+}
+
+/// Hands rows to a visitor until it has had enough.
+fn each(rows: impl Iterator<Item = impl Guard>, space: Space, visit: Visit<'_>) -> Result<(), StoreError> {
+    for row in rows {
+        let (key, value) = row.into_inner().map_err(|error| failed(&format!("scan {space:?}"), error))?;
+        if visit(&key[1..], &value).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error of this kind says that a file is missing or not what was written.
+fn is_damage(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, UnexpectedEof};
+    matches!(kind, InvalidData | InvalidInput | NotFound | UnexpectedEof)
+}
+
+/// An error of the tree in our classes.
+pub(crate) fn failed(action: &str, error: lsm_tree::Error) -> StoreError {
+    let kind = match &error {
+        lsm_tree::Error::Io(error) if !is_damage(error.kind()) => StoreErrorKind::Io,
+        _ => StoreErrorKind::Corrupt,
+    };
+    let what = match error {
+        lsm_tree::Error::Io(error) => format!("cannot {action}: {error}"),
+        other => format!("cannot {action}: {other}"),
+    };
+    StoreError::new(kind, what)
+}
