@@ -216,3 +216,109 @@ fn a_value_that_looks_like_a_frame_is_none() {
     fs::write(segment(&dir, 0), bytes).unwrap();
     assert_eq!(open(&dir).unwrap().1, [0]);
 }
+
+/// Damages one byte of a segment.
+fn damage(dir: &tempfile::TempDir, ordinal: u64, at: usize) {
+    let mut bytes = fs::read(segment(dir, ordinal)).unwrap();
+    bytes[at] ^= 0x40;
+    fs::write(segment(dir, ordinal), bytes).unwrap();
+}
+
+#[test]
+fn a_frame_that_ends_in_zeros_shows_damage_before_it_too() {
+    let Written { dir, ends } = written(&[10]);
+    let (mut log, _) = open(&dir).unwrap();
+    for n in 1..3_u64 {
+        let rows = [((Space::Rows, n.to_be_bytes().to_vec()), Some(vec![0; 5]))];
+        log.append(&Batch { log: vec![(n, n.to_string().into_bytes())], rows: rows.into() }).unwrap();
+    }
+    drop(log);
+    damage(&dir, 0, ends[0] + HEAD);
+    assert!(open(&dir).unwrap_err().what.contains("00000000.seg"), "two acknowledged batches taken for a torn write");
+}
+
+#[test]
+fn frames_are_handed_on_only_after_the_end_is_on_disk() {
+    let Written { dir, ends } = written(&[20, 30, 3_000]);
+    let mut bytes = fs::read(segment(&dir, 0)).unwrap();
+    bytes[ends[1] + 1_000..ends[2]].fill(0);
+    fs::write(segment(&dir, 0), bytes).unwrap();
+    let mut handed = 0;
+    let each = &mut |_: &Frame<'_>, _| {
+        handed += 1;
+        let left = fs::read(segment(&dir, 0)).unwrap()[ends[1]..].iter().any(|byte| *byte != 0);
+        assert!(!left, "tables learn of a frame while the log is not tidied up");
+        Ok(())
+    };
+    drop(Log::open(&path(&dir), None, each).unwrap());
+    assert_eq!(handed, 2);
+    // Nor is anything handed on where opening is refused.
+    damage(&dir, 0, ends[0] + 9);
+    fs::write(segment(&dir, 1), b"").unwrap();
+    assert!(Log::open(&path(&dir), None, &mut |_, _| panic!("handed on")).is_err());
+}
+
+#[test]
+fn no_segment_is_passed_over_in_silence() {
+    let Written { dir, .. } = written(&[9_000; 100]);
+    let mut last = None;
+    let each = &mut |_: &Frame<'_>, position| {
+        last = Some(position);
+        Ok(())
+    };
+    let log = Log::open(&path(&dir), None, each).unwrap();
+    assert_eq!(log.end.ordinal, 2);
+    let length = START as usize + 8 + 3;
+    for ordinal in 0..3 {
+        // The length in the head: as if there was no frame.
+        damage(&dir, ordinal, length);
+        let error = records(&log, 0).unwrap_err();
+        assert!(error.what.contains(&format!("{ordinal:08x}.seg is damaged at byte 64")), "{error}");
+        let error = Log::open(&path(&dir), last, &mut |_, _| Ok(())).unwrap_err();
+        assert!(error.what.contains(&format!("{ordinal:08x}.seg is damaged at byte 64")), "{error}");
+        damage(&dir, ordinal, length);
+    }
+    assert_eq!(records(&log, 0).unwrap().len(), 100);
+}
+
+#[test]
+fn what_is_missing_inside_a_segment_is_told_of_that_segment() {
+    let Written { dir, ends } = written(&[9_000; 100]);
+    let (log, _) = open(&dir).unwrap();
+    damage(&dir, 0, ends[3] + 8 + 3);
+    let error = records(&log, 0).unwrap_err();
+    assert!(error.what.contains(&format!("00000000.seg is damaged at byte {}", ends[3])), "{error}");
+}
+
+#[test]
+fn a_position_beyond_its_segment_is_told() {
+    let Written { dir, .. } = written(&[10; 3]);
+    let beyond = Position { ordinal: 0, offset: 1 << 20, number: 100, index: 100 };
+    assert_eq!(Log::open(&path(&dir), Some(beyond), &mut |_, _| Ok(())).unwrap_err().kind, StoreErrorKind::Corrupt);
+}
+
+#[test]
+fn frames_that_fill_segments_to_the_last_bytes_and_segments_passed_over_are_read() {
+    for spare in 0..HEAD + 3 {
+        let dir = tempfile::tempdir().unwrap();
+        Log::create(&path(&dir)).unwrap();
+        let (mut log, _) = open(&dir).unwrap();
+        let around = log.append(&batch(0, 100_000)).unwrap().offset as usize - START as usize - 100_000;
+        let left = (log.current.size - log.end.offset) as usize;
+        log.append(&batch(1, left - around - spare)).unwrap();
+        assert_eq!((log.end.ordinal, (log.current.size - log.end.offset) as usize), (0, spare));
+        // The second and the third segment are too small for this.
+        log.append(&batch(2, 3 << 20)).unwrap();
+        log.append(&batch(3, 10)).unwrap();
+        for from in 0..5 {
+            assert_eq!(records(&log, from).unwrap(), Vec::from_iter(from..4.max(from)));
+        }
+        drop(log);
+        let (mut log, replayed) = open(&dir).unwrap();
+        assert_eq!(replayed, [0, 1, 2, 3], "{spare} bytes left");
+        log.append(&batch(4, 10)).unwrap();
+        for from in 0..6 {
+            assert_eq!(records(&log, from).unwrap(), Vec::from_iter(from..5.max(from)));
+        }
+    }
+}

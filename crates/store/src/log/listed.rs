@@ -81,6 +81,11 @@ impl Listed {
         File::open(&self.path).map_err(|error| io_error(&self.path, &error))
     }
 
+    /// The error for a frame that is not right.
+    pub(crate) fn damaged(&self, at: u64) -> StoreError {
+        StoreError::corrupt(format!("{} is damaged at byte {at}", self.path.display()))
+    }
+
     /// Where to begin looking for the log record `index`, in a segment that is filled up to `limit`.
     pub(crate) fn find(&self, file: &File, index: u64, limit: u64) -> Result<u64, StoreError> {
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,12 +37,26 @@ pub(crate) fn read(
         return Ok(());
     }
     let mut next = None;
+    // Where the frames of the segment before ended: what is missing then, is missing there.
+    let mut ended = None;
     for listed in segments.from(index, end.ordinal) {
         let limit = if listed.ordinal == end.ordinal { end.offset } else { listed.size };
         let file = listed.open()?;
         let mut frames = Frames::new(&listed, &file, listed.find(&file, index, limit)?, limit);
-        while let Some(frame) = frames.next(next)? {
-            next = Some(frame.number + 1);
+        loop {
+            let at = frames.at();
+            let Some(frame) = frames.next()? else {
+                if next.is_none() || listed.ordinal == end.ordinal {
+                    // No empty segment is chosen to begin with, and the end is where the last frame ended.
+                    return Err(ended.unwrap_or_else(|| listed.damaged(at)));
+                }
+                ended.get_or_insert_with(|| listed.damaged(at));
+                break;
+            };
+            if next.is_some_and(|next| next != frame.number) {
+                return Err(ended.unwrap_or_else(|| listed.damaged(at)));
+            }
+            (next, ended) = (Some(frame.number + 1), None);
             if frame.next_index() <= index {
                 continue;
             }
@@ -85,19 +99,17 @@ impl<'a> Frames<'a> {
         self.at
     }
 
-    /// The next frame, which must have the number `expected` if that is known; `None` at the zeros after the last.
-    pub(crate) fn next(&mut self, expected: Option<u64>) -> Result<Option<Frame<'_>>, StoreError> {
+    /// The next frame; `None` at the zeros after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, StoreError> {
         let at = self.at;
-        let Some(length) = self.length()? else { return Ok(None) };
-        let (path, salt) = (self.listed.path.display(), self.listed.salt);
-        let damaged = || StoreError::corrupt(format!("{path} is damaged at byte {at}"));
+        let damaged = || self.listed.damaged(at);
+        let Some(length) = self.length()? else {
+            return if self.is_zero()? { Ok(None) } else { Err(damaged()) };
+        };
         self.fill(length)?;
         let begin = (at - self.base) as usize;
         let bytes = self.buffer.get(begin..begin + length).ok_or_else(damaged)?;
-        let frame = Frame::read(bytes, salt).ok_or_else(damaged)?;
-        if expected.is_some_and(|expected| expected != frame.number) {
-            return Err(damaged());
-        }
+        let frame = Frame::read(bytes, self.listed.salt).ok_or_else(damaged)?;
         self.at += length as u64;
         Ok(Some(frame))
     }
@@ -125,6 +137,17 @@ impl<'a> Frames<'a> {
         let begin = (self.at - self.base) as usize;
         let head = self.buffer.get(begin..).and_then(Head::read);
         Ok(head.map(|head| head.length).filter(|length| *length as u64 <= left))
+    }
+
+    /// Whether zeros are where a frame's head would be.
+    fn is_zero(&mut self) -> Result<bool, StoreError> {
+        let length = self.limit.saturating_sub(self.at).min(HEAD as u64) as usize;
+        if length == 0 {
+            return Ok(true);
+        }
+        self.fill(length)?;
+        let begin = (self.at - self.base) as usize;
+        Ok(self.buffer[begin..].iter().take(length).all(|byte| *byte == 0))
     }
 
     /// Sees to it that `length` bytes from the frame at hand on are in the buffer, if the file has them.

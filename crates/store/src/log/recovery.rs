@@ -2,6 +2,8 @@
 //!
 //! Each frame is synced before the next is written, so only the very last can be torn. What is there of it is cut off. A frame
 //! that is not right and has right ones after it was damaged, which is told.
+//!
+//! First the end is found and made durable, only then the frames are handed on: they go to tables, which must not be ahead of the log.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use anabranch_engine::store::StoreError;
 
 use super::at;
-use super::frame::{Frame, HEAD, Head};
+use super::frame::{Frame, Head};
 use super::listed::{Listed, Segments};
 use super::position::Position;
 use super::reader::{End, Frames};
@@ -46,12 +48,13 @@ pub(crate) fn open(
         return Err(StoreError::corrupt(format!("a segment before {} is missing", odd.path.display())));
     }
     let from = from.unwrap_or(Position { ordinal: 0, offset: START, number: 0, index: 0 });
-    let mut replay = Replay { all: &all, at: from, last: None };
-    replay.run(each)?;
-    let (end, last) = (replay.at, replay.last);
+    let mut found = Replay { all: &all, at: from, last: None };
+    found.run(&mut |_, _| Ok(()))?;
+    let (end, last) = (found.at, found.last);
     let at = usize::try_from(end.ordinal).unwrap_or(usize::MAX);
-    let missing = || StoreError::corrupt(format!("{} lacks the segment {:08x}", dir.display(), end.ordinal));
-    if at >= all.len() {
+    let missing =
+        || StoreError::corrupt(format!("{} lacks byte {} of segment {:08x}", dir.display(), end.offset, end.ordinal));
+    if all.get(at).is_none_or(|segment| !(START..=segment.size).contains(&end.offset)) {
         return Err(missing());
     }
     let left = leftovers(&all, end)?;
@@ -60,13 +63,14 @@ pub(crate) fn open(
         let what = format!("{place} is damaged at byte {}, what follows was not torn by a crash", end.offset);
         return Err(StoreError::corrupt(what));
     }
-    tidy(&all, end, last, &left)?;
     let mut listed = Vec::new();
     for (ordinal, segment) in (0..).zip(&all).take_while(|(ordinal, _)| *ordinal <= end.ordinal) {
         listed.extend(
             first_index(segment, ordinal == end.ordinal, end)?.map(|first| Arc::new(Listed::new(segment, first))),
         );
     }
+    tidy(&all, end, last, &left)?;
+    Replay { all: &all, at: from, last: None }.run(each)?;
     let next_ordinal = all.len() as u64;
     let mut spare: VecDeque<_> = all.drain(at..).collect();
     let current = spare.pop_front().ok_or_else(missing)?;
@@ -128,14 +132,17 @@ impl Replay<'_> {
 struct Leftover<'a> {
     segment: &'a Segment,
     offset: u64,
+    /// All up to the segment's end: a frame may end in zeros, too.
     bytes: Vec<u8>,
+    /// From here on there are zeros only.
+    used: usize,
 }
 
 impl Leftover<'_> {
     /// Whether there is a right frame from that number on: then what lies before it was damaged, not torn.
     fn has_frame(&self, number: u64) -> bool {
         let plausible = number..number.saturating_add(AHEAD);
-        (0..self.bytes.len().saturating_sub(HEAD)).map(|begin| &self.bytes[begin..]).any(|bytes| {
+        (0..self.used).map(|begin| &self.bytes[begin..]).any(|bytes| {
             Head::read(bytes).is_some_and(|head| plausible.contains(&head.number))
                 && Frame::read(bytes, self.segment.salt).is_some()
         })
@@ -146,22 +153,24 @@ fn leftovers(all: &[Segment], end: Position) -> Result<Vec<Leftover<'_>>, StoreE
     let mut found = Vec::new();
     for segment in all.iter().filter(|segment| segment.ordinal >= end.ordinal) {
         let offset = if segment.ordinal == end.ordinal { end.offset } else { START };
-        let bytes = rest(segment, offset)?;
-        if !bytes.is_empty() {
-            found.push(Leftover { segment, offset, bytes });
+        let used = used(segment, offset)?;
+        if used > offset {
+            let used = (used - offset) as usize;
+            let mut bytes = vec![0; (segment.size - offset) as usize];
+            at::read(&segment.file, &mut bytes[..used], offset).map_err(|error| io_error(&segment.path, &error))?;
+            found.push(Leftover { segment, offset, bytes, used });
         }
     }
     Ok(found)
 }
 
-/// What is in a segment from `offset` on, without the zeros at its end.
-fn rest(segment: &Segment, offset: u64) -> Result<Vec<u8>, StoreError> {
-    let failed = |error| io_error(&segment.path, &error);
+/// From where on a segment has zeros only; at least `offset`.
+fn used(segment: &Segment, offset: u64) -> Result<u64, StoreError> {
     let mut used = offset;
     let mut chunk = vec![0; 1 << 18];
     let mut at = offset;
     while at < segment.size {
-        let read = at::read(&segment.file, &mut chunk, at).map_err(failed)?;
+        let read = at::read(&segment.file, &mut chunk, at).map_err(|error| io_error(&segment.path, &error))?;
         if let Some(last) = chunk[..read].iter().rposition(|byte| *byte != 0) {
             used = at + last as u64 + 1;
         }
@@ -170,16 +179,14 @@ fn rest(segment: &Segment, offset: u64) -> Result<Vec<u8>, StoreError> {
         }
         at += read as u64;
     }
-    let mut rest = vec![0; (used - offset) as usize];
-    at::read(&segment.file, &mut rest, offset).map_err(failed)?;
-    Ok(rest)
+    Ok(used)
 }
 
 /// Puts zeros where a torn frame was, and writes the last whole one again: if the sync before the crash failed, it may be in
 /// memory only.
 fn tidy(all: &[Segment], end: Position, last: Option<(u64, u64)>, left: &[Leftover<'_>]) -> Result<(), StoreError> {
     for left in left {
-        rewrite(left.segment, &vec![0; left.bytes.len()], left.offset)?;
+        rewrite(left.segment, &vec![0; left.used], left.offset)?;
     }
     let Some((ordinal, begin)) = last else { return Ok(()) };
     let segment = &all[ordinal as usize];
@@ -197,7 +204,11 @@ fn rewrite(segment: &Segment, bytes: &[u8], offset: u64) -> Result<(), StoreErro
 fn first_index(segment: &Segment, is_current: bool, end: Position) -> Result<Option<u64>, StoreError> {
     let listed = Listed::new(segment, 0);
     let limit = if is_current { end.offset } else { segment.size };
-    let first = Frames::new(&listed, &segment.file, START, limit).next(None)?.map(|frame| frame.index);
+    let first = Frames::new(&listed, &segment.file, START, limit).next()?.map(|frame| frame.index);
+    let in_use = if is_current { end.offset > START } else { first.is_none() && used(segment, START)? > START };
+    if first.is_none() && in_use {
+        return Err(listed.damaged(START));
+    }
     Ok(first.or(is_current.then_some(end.index)))
 }
 
