@@ -1,5 +1,6 @@
 //! Threads that write full memtables to disk and merge tables.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl Drop for Workers {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // It panics only where the process is about to end anyway.
+            // Panics were caught.
             let _ = thread.join();
         }
     }
@@ -113,12 +114,20 @@ impl Shared {
                 continue;
             }
             drop(state);
-            let done = work(self);
+            let done = self.guarded(work);
             state = self.lock();
             if let Err(error) = done {
-                state.failed = Some(failed("write or merge tables", error));
+                state.failed = Some(error);
             }
             self.changed.notify_all();
+        }
+    }
+
+    /// A panic is an error as others, so that nobody waits for a thread that is gone.
+    fn guarded(&self, work: fn(&Self) -> lsm_tree::Result<()>) -> Result<(), StoreError> {
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(done) => done.map_err(|error| failed("write or merge tables", error)),
+            Err(_) => Err(StoreError::new(StoreErrorKind::Io, "writing or merging tables panicked")),
         }
     }
 
@@ -142,5 +151,30 @@ impl Shared {
             }
             self.changed.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lsm_tree::{Config, SequenceNumberCounter};
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panicked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (seqno, visible) = (SequenceNumberCounter::new(1), SequenceNumberCounter::new(1));
+        let tree = Config::new(dir.path(), seqno, visible.clone()).open().unwrap();
+        let snapshots = Arc::new(Snapshots::new(visible));
+        let state = Mutex::new(State { to_flush: true, ..State::default() });
+        let shared = Arc::new(Shared { tree: tree.clone(), snapshots, state, changed: Condvar::new() });
+        shared.run(|state| &mut state.to_flush, |_| panic!("planted"));
+        for n in 0..MOST_MEMTABLES {
+            tree.insert([1], "", n as u64);
+            tree.rotate_memtable();
+        }
+        let workers = Workers { shared, threads: Vec::new() };
+        assert!(workers.check().unwrap_err().what.contains("panicked"));
+        assert!(workers.wait_for_room(&tree).is_err());
     }
 }
