@@ -23,7 +23,7 @@ mod rows;
 pub use directory::DataDir;
 #[cfg(feature = "disk")]
 pub use disk_store::{DiskSnapshot, DiskStore};
-pub use limits::{KEY_MAX, VALUE_MAX};
+pub use limits::{BATCH_MAX, KEY_MAX, VALUE_MAX};
 pub use memory::{Counts, Image, MemorySnapshot, MemoryStore};
 #[cfg(feature = "disk")]
 pub use options::Options;

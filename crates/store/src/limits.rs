@@ -9,6 +9,12 @@ pub const KEY_MAX: usize = u16::MAX as usize - 1;
 /// The longest value or log record, in bytes.
 pub const VALUE_MAX: usize = u32::MAX as usize;
 
+/// The most bytes in a batch: keys, values and log records, and some for each of them.
+pub const BATCH_MAX: u64 = 1 << 30;
+
+/// Log bytes around each row and each record, generously.
+const OVERHEAD: u64 = 32;
+
 /// Checks a batch against the limits before anything of it is written.
 ///
 /// # Errors
@@ -27,8 +33,22 @@ pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
         Some((index, record)) => {
             Err(refused(format!("log record {index} of {} bytes, allowed are {VALUE_MAX}", record.len())))
         }
-        None => Ok(()),
+        None => check_size(batch, BATCH_MAX),
     }
+}
+
+fn check_size(batch: &Batch, most: u64) -> Result<(), StoreError> {
+    match size(batch) {
+        size if size > most => Err(refused(format!("a batch of {size} bytes, allowed are {most}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that the batch takes in the log, at most.
+pub(crate) fn size(batch: &Batch) -> u64 {
+    let rows = batch.rows.iter().map(|((_, key), value)| key.len() + value.as_ref().map_or(0, Vec::len));
+    let log = batch.log.iter().map(|(_, record)| record.len());
+    OVERHEAD + rows.chain(log).map(|bytes| bytes as u64 + OVERHEAD).sum::<u64>()
 }
 
 /// Whether a row can be under this key at all.
@@ -39,4 +59,20 @@ pub(crate) fn possible(key: &[u8]) -> bool {
 
 fn refused(what: String) -> StoreError {
     StoreError::new(StoreErrorKind::Io, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use anabranch_engine::store::Space;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_may_be_so_large_and_no_larger() {
+        let rows = [((Space::Rows, vec![1; 100]), Some(vec![2; 1_000]))];
+        let batch = Batch { log: vec![(0, vec![3; 10_000])], rows: rows.into() };
+        assert_eq!(size(&batch), 11_100 + 3 * OVERHEAD);
+        assert!(check_size(&batch, size(&batch)).is_ok());
+        assert_eq!(check_size(&batch, size(&batch) - 1).unwrap_err().kind, StoreErrorKind::Io);
+    }
 }

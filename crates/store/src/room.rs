@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use anabranch_engine::store::{Batch, StoreError, StoreErrorKind};
 
+use crate::limits;
+
 /// A batch is written twice: to the log now, to a table later.
 const COPIES: u64 = 2;
-
-/// Log bytes around each row, generously.
-const ROW_OVERHEAD: u64 = 32;
 
 /// Free and total bytes of a file system.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +45,7 @@ impl Room {
             return Ok(());
         }
         match self.free() {
-            Some(free) => self.judge(free, size(batch).saturating_mul(COPIES)),
+            Some(free) => self.judge(free, limits::size(batch).saturating_mul(COPIES)),
             // Not told: then the write itself has to show it.
             None => Ok(()),
         }
@@ -72,13 +71,6 @@ impl Room {
         }
         free(&self.path)
     }
-}
-
-/// Bytes that the batch takes in the log, at most.
-fn size(batch: &Batch) -> u64 {
-    let rows = batch.rows.iter().map(|((_, key), value)| key.len() + value.as_ref().map_or(0, Vec::len));
-    let log = batch.log.iter().map(|(_, record)| size_of::<u64>() + record.len());
-    rows.chain(log).map(|bytes| bytes as u64 + ROW_OVERHEAD).sum()
 }
 
 #[cfg(unix)]
