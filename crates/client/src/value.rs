@@ -3,6 +3,7 @@
 use crate::error::ClientError;
 use anabranch_causality::{Context, Dot};
 use anabranch_protocol::Shown;
+use anabranch_resolvers::read_json;
 use serde::de::DeserializeOwned;
 
 /// A value, as a replica shows it.
@@ -65,7 +66,7 @@ impl Found {
 
     /// What a replica showed of that key; `None` when it is malformed. `path` is the collection's name or `name~kind`.
     pub(crate) fn from_shown(shown: Shown, path: &str, key: &str) -> Option<Self> {
-        let value = if shown.truncated { serde_json::Value::Null } else { serde_json::from_str(&shown.json).ok()? };
+        let value = if shown.truncated { serde_json::Value::Null } else { read_json(shown.json.as_bytes()).ok()? };
         // A context names the collection without its kind.
         let collection = path.split('~').next().unwrap_or(path);
         let context = shown.context.map(|text| Context::decode(&text, collection, key)).transpose().ok()?;

@@ -2,7 +2,7 @@
 
 use crate::meter::{self, Bound};
 use anabranch_causality::{Kind, Reader, Writer};
-use anabranch_resolvers::Operation;
+use anabranch_resolvers::{Operation, read_json};
 use anabranch_server::fuzzing;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub fn body(bytes: &[u8]) {
             return;
         }
     };
-    let plain: Value = serde_json::from_slice(bytes).expect("strict JSON is JSON");
+    let plain: Value = read_json(bytes).expect("strict JSON is JSON");
     assert!(same(&plain, &value), "read as {value}; others read {plain}");
     let written = value.to_string();
     let again = fuzzing::json(written.as_bytes(), DEPTH);

@@ -1,7 +1,79 @@
-//! What JSON costs, without building it.
+//! Reading JSON, and what it costs without building it.
 
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 use std::fmt::{self, Write};
+
+/// Reads a JSON value. In `serde_json` itself, an object that begins with one of its private keys is something else as soon as any crate
+/// of the program has its feature `raw_value`: replicas would read one text in two ways. Here it is an object like others.
+///
+/// # Errors
+/// It is not JSON, or nested more than 128 deep.
+pub fn read_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(bytes).map(|Plain(value)| value)
+}
+
+struct Plain(Value);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlainVisitor).map(Plain)
+    }
+}
+
+struct PlainVisitor;
+
+impl<'de> Visitor<'de> for PlainVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Plain(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Plain(value))) = entries.next_entry::<String, Plain>()? {
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
 
 /// How many bytes the compact text has, or `None` when it has more than `most`. Stops writing there.
 pub(crate) fn length(value: &Value, most: usize) -> Option<usize> {
@@ -49,6 +121,28 @@ mod tests {
             let text = value.to_string();
             assert_eq!(length(&value, text.len()), Some(text.len()));
             assert_eq!(length(&value, text.len() - 1), None);
+        }
+    }
+
+    #[test]
+    fn private_keys_of_the_library_are_keys() {
+        for key in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+            for inner in ["{\"b\":{}}", "\"[1]\"", "\"no json\"", "1"] {
+                let text = format!("{{\"{key}\":{inner}}}");
+                assert_eq!(read_json(text.as_bytes()).expect("JSON").to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_library_reads() {
+        for text in
+            ["null", "[true,-1,18446744073709551615,1.5,-0.0,1e300,\"\\u00e9\"]", "{\"a\":{\"b\":[]},\"a\":2}", " 7 "]
+        {
+            assert_eq!(read_json(text.as_bytes()).expect("JSON"), serde_json::from_str::<Value>(text).expect("JSON"));
+        }
+        for text in ["", "[1", "1e999", "[1]x", "\"\\ud800\"", &"[".repeat(200)] {
+            assert!(read_json(text.as_bytes()).is_err(), "{text}");
         }
     }
 

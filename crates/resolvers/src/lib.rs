@@ -33,6 +33,7 @@ pub use conflict::{Choice, Conflict, ConflictId, Decided, Indexed};
 pub use counter::{GCounter, PnCounter};
 pub use custom::Custom;
 pub use escalate::Escalate;
+pub use json::read_json;
 pub use keep_all::KeepAll;
 pub use lww::Lww;
 pub use map::Map;

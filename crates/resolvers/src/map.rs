@@ -2,7 +2,7 @@
 
 use crate::conflict::{Conflict, Indexed};
 use crate::field::FieldRows;
-use crate::json;
+use crate::json::{self, read_json};
 use crate::operation::{MAX_FIELD_BYTES, Operation, Resolution};
 use crate::register::{self, Version, check_limits};
 use crate::resolver::{Malformed, Outcome, Prepare, ReadFailed, Rejection, Resolver, Rows};
@@ -140,7 +140,7 @@ impl Resolver for Map {
             name(subkey).ok_or(Malformed("a map's subkey is a field's name"))?;
         }
         // As a value, not merely as tokens: a number out of range would fail every read.
-        let is_json = |payload: &[u8]| serde_json::from_slice::<Value>(payload).is_ok();
+        let is_json = |payload: &[u8]| read_json(payload).is_ok();
         if effect.adds.iter().all(|add| is_json(&add.payload)) {
             Ok(())
         } else {
@@ -214,7 +214,7 @@ fn object(rows: &dyn Rows, winners: &BTreeMap<String, Version>) -> Result<Object
     rows.rows(None, &mut |row| {
         let field = name(row.subkey).filter(|field| winners.get(*field).is_some_and(|winner| winner.tag == row.tag));
         if let Some(field) = field {
-            match serde_json::from_slice(row.payload) {
+            match read_json(row.payload) {
                 Ok(value) => drop(object.insert(field.to_owned(), value)),
                 Err(_) => bad = true,
             }

@@ -1,7 +1,7 @@
 //! What all registers share: versions of one value, under the empty subkey, as compact JSON text.
 
 use crate::conflict::{Choice, Conflict, ConflictId};
-use crate::json;
+use crate::json::{self, read_json};
 use crate::operation::{Keep, Operation, Resolution};
 use crate::resolver::{Malformed, Prepare, ReadFailed, Rejection, Rows};
 use anabranch_causality::{Actor, Effect, Hlc, Kind, SessionId, Tag, hash64};
@@ -38,7 +38,7 @@ pub(crate) fn values(rows: &dyn Rows, wanted: impl Fn(&Tag) -> bool) -> Result<B
     let mut bad = false;
     rows.rows(Some(&[]), &mut |row| {
         if wanted(&row.tag) {
-            match serde_json::from_slice(row.payload) {
+            match read_json(row.payload) {
                 Ok(value) => drop(values.insert(row.tag, value)),
                 Err(_) => bad = true,
             }
@@ -235,7 +235,7 @@ pub(crate) fn check(effect: &Effect) -> Result<(), Malformed> {
         return Err(Malformed("a register has no subkeys"));
     }
     // As a value, not merely as tokens: a number out of range would fail every read.
-    let is_json = |payload: &[u8]| serde_json::from_slice::<Value>(payload).is_ok();
+    let is_json = |payload: &[u8]| read_json(payload).is_ok();
     if effect.adds.iter().all(|add| is_json(&add.payload)) {
         Ok(())
     } else {
@@ -245,5 +245,5 @@ pub(crate) fn check(effect: &Effect) -> Result<(), Malformed> {
 
 /// A version's value.
 pub(crate) fn show(payload: &[u8]) -> Value {
-    serde_json::from_slice(payload).unwrap_or(Value::Null)
+    read_json(payload).unwrap_or(Value::Null)
 }

@@ -11,7 +11,7 @@ use crate::rows::{self, RowValue};
 use crate::store::{Read, Space, StoreError};
 use crate::view::View;
 use anabranch_causality::{Hlc, Kind, Origin, Tag, Writer, names};
-use anabranch_resolvers::ConflictId;
+use anabranch_resolvers::{ConflictId, read_json};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -59,7 +59,7 @@ pub(crate) fn note(
 
 /// The beginning of the entries of the key that a record is about. A record that this version would not write has none.
 fn about(record: &[u8]) -> Option<Vec<u8>> {
-    let record: Value = serde_json::from_slice(record).ok()?;
+    let record = read_json(record).ok()?;
     let text = |name: &str| record.get(name).and_then(Value::as_str);
     let (collection, key) = (text("collection")?, text("key")?);
     let kind = Kind::from_name(text("kind")?)?;
@@ -137,6 +137,6 @@ pub fn past(read: &dyn Read, catalog: &Catalog, conflict: ConflictId, most: usiz
 }
 
 fn read_record(conflict: &str, row: &RowValue, cursor: &[u8]) -> Option<Past> {
-    let (conflict, record) = (conflict.parse().ok()?, serde_json::from_slice(&row.payload).ok()?);
+    let (conflict, record) = (conflict.parse().ok()?, read_json(&row.payload).ok()?);
     Some(Past { conflict, record, stamp: row.stamp, origin: row.origin, cursor: cursor.to_vec() })
 }

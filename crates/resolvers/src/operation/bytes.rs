@@ -173,7 +173,7 @@ fn decode_fields(reader: &mut Reader<'_>) -> Result<Operation, DecodeError> {
 
 pub(super) fn decode_value(reader: &mut Reader<'_>) -> Result<Value, DecodeError> {
     let text = reader.bytes(MAX_VALUE_BYTES, "value")?;
-    let value = serde_json::from_slice(text).map_err(|_| DecodeError::Invalid("value"))?;
+    let value = json::read_json(text).map_err(|_| DecodeError::Invalid("value"))?;
     // The one form only: the hash of a request is taken over these bytes.
     if json::canonical(&value) != text {
         return Err(DecodeError::Invalid("value"));

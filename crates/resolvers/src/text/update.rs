@@ -5,6 +5,7 @@
 //! that the bytes can hold, text that is UTF-8. What a text has no use for is refused: nested types, subdocuments,
 //! collected and moved items, and content of outdated forms.
 
+use crate::json::read_json;
 use crate::resolver::Malformed;
 use anabranch_causality::{DecodeError, Reader, Writer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -258,7 +259,7 @@ fn content(reader: &mut Reader<'_>, form: u8, clock: u32) -> Read<(u32, bool)> {
 fn json(reader: &mut Reader<'_>) -> Read<()> {
     let text = string(reader)?;
     // Its depth is limited by the parser.
-    serde_json::from_str::<serde_json::Value>(text).map(|_| ()).map_err(|_| DecodeError::Invalid("json"))
+    read_json(text.as_bytes()).map(|_| ()).map_err(|_| DecodeError::Invalid("json"))
 }
 
 fn any(reader: &mut Reader<'_>, depth: usize) -> Read<()> {
