@@ -322,3 +322,28 @@ fn frames_that_fill_segments_to_the_last_bytes_and_segments_passed_over_are_read
         }
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn old_segments_are_not_held_open() {
+    let Written { dir, .. } = written(&[9_000; 500]);
+    let mut last = None;
+    let each = &mut |_: &Frame<'_>, position| {
+        last = Some(position);
+        Ok(())
+    };
+    let mut log = Log::open(&path(&dir), None, each).unwrap();
+    log.append(&batch(500, 9_000)).unwrap();
+    assert!(log.end.ordinal >= 3);
+    drop(log);
+    let mut most = 0;
+    let each = &mut |_: &Frame<'_>, _| {
+        let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        most = open.filter(|target| target.starts_with(path(&dir))).count();
+        Ok(())
+    };
+    let log = Log::open(&path(&dir), last, each).unwrap();
+    let spare = log.spare.len();
+    assert_eq!(records(&log, 0).unwrap().len(), 501);
+    assert!((1..=1 + spare).contains(&most), "{most} segments open");
+}

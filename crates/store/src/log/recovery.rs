@@ -43,53 +43,64 @@ pub(crate) fn open(
     from: Option<Position>,
     each: &mut dyn FnMut(&Frame<'_>, Position) -> Result<(), StoreError>,
 ) -> Result<Found, StoreError> {
-    let mut all = segment::list(dir)?.iter().map(|path| Segment::open(path)).collect::<Result<Vec<_>, _>>()?;
-    if let Some((_, odd)) = (0..).zip(&all).find(|(expected, segment)| segment.ordinal != *expected) {
-        return Err(StoreError::corrupt(format!("a segment before {} is missing", odd.path.display())));
-    }
     let from = from.unwrap_or(Position { ordinal: 0, offset: START, number: 0, index: 0 });
+    let (mut listed, mut all) = gather(dir, from.ordinal)?;
     let mut found = Replay { all: &all, at: from, last: None };
     found.run(&mut |_, _| Ok(()))?;
     let (end, last) = (found.at, found.last);
-    let at = usize::try_from(end.ordinal).unwrap_or(usize::MAX);
     let missing =
         || StoreError::corrupt(format!("{} lacks byte {} of segment {:08x}", dir.display(), end.offset, end.ordinal));
-    if all.get(at).is_none_or(|segment| !(START..=segment.size).contains(&end.offset)) {
+    let current = all.iter().position(|segment| segment.ordinal == end.ordinal).ok_or_else(missing)?;
+    if !(START..=all[current].size).contains(&end.offset) {
         return Err(missing());
     }
-    let left = leftovers(&all, end)?;
+    let left = leftovers(&all[current..], end)?;
     if left.iter().any(|left| left.has_frame(end.number)) {
-        let place = all[at].path.display();
+        let place = all[current].path.display();
         let what = format!("{place} is damaged at byte {}, what follows was not torn by a crash", end.offset);
         return Err(StoreError::corrupt(what));
     }
-    let mut listed = Vec::new();
-    for (ordinal, segment) in (0..).zip(&all).take_while(|(ordinal, _)| *ordinal <= end.ordinal) {
-        listed.extend(
-            first_index(segment, ordinal == end.ordinal, end)?.map(|first| Arc::new(Listed::new(segment, first))),
-        );
+    for segment in &all[..current] {
+        listed.extend(old(segment)?);
     }
-    tidy(&all, end, last, &left)?;
+    listed.push(last_in_use(&all[current], end)?);
+    tidy(last, end, &left)?;
     Replay { all: &all, at: from, last: None }.run(each)?;
-    let next_ordinal = all.len() as u64;
-    let mut spare: VecDeque<_> = all.drain(at..).collect();
+    let next_ordinal = from.ordinal + all.len() as u64;
+    let mut spare: VecDeque<_> = all.drain(current..).collect();
     let current = spare.pop_front().ok_or_else(missing)?;
     Ok(Found { segments: Segments::new(listed), current, end, spare, next_ordinal })
 }
 
-struct Replay<'a> {
-    all: &'a [Segment],
-    at: Position,
-    /// Where the last frame begins.
-    last: Option<(u64, u64)>,
+/// The segments before that ordinal, and those from there on.
+fn gather(dir: &Path, ordinal: u64) -> Result<(Vec<Arc<Listed>>, Vec<Segment>), StoreError> {
+    let (mut listed, mut all) = (Vec::new(), Vec::new());
+    for (expected, path) in (0..).zip(segment::list(dir)?) {
+        let segment = Segment::open(&path)?;
+        if segment.ordinal != expected {
+            return Err(StoreError::corrupt(format!("a segment before {} is missing", path.display())));
+        }
+        if expected < ordinal {
+            // Of these there may be more than a process may have files open.
+            listed.extend(old(&segment)?);
+        } else {
+            all.push(segment);
+        }
+    }
+    Ok((listed, all))
 }
 
-impl Replay<'_> {
+struct Replay<'a> {
+    /// From the one on in which it begins.
+    all: &'a [Segment],
+    at: Position,
+    /// The last frame's segment, and where it begins there.
+    last: Option<(&'a Segment, u64)>,
+}
+
+impl<'a> Replay<'a> {
     fn run(&mut self, each: &mut dyn FnMut(&Frame<'_>, Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let Some(begin) = usize::try_from(self.at.ordinal).ok().and_then(|begin| self.all.get(begin..)) else {
-            return Ok(());
-        };
-        for segment in begin {
+        for segment in self.all {
             if segment.ordinal != self.at.ordinal && !self.goes_on_in(segment)? {
                 continue;
             }
@@ -111,7 +122,7 @@ impl Replay<'_> {
 
     fn segment(
         &mut self,
-        segment: &Segment,
+        segment: &'a Segment,
         each: &mut dyn FnMut(&Frame<'_>, Position) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let listed = Listed::new(segment, 0);
@@ -122,7 +133,7 @@ impl Replay<'_> {
             let (ordinal, number) = (segment.ordinal, frame.number + 1);
             let offset = begin + frame.length as u64;
             self.at = Position { ordinal, offset, number, index: frame.next_index() };
-            self.last = Some((ordinal, begin));
+            self.last = Some((segment, begin));
             each(&frame, self.at)?;
         }
     }
@@ -149,9 +160,9 @@ impl Leftover<'_> {
     }
 }
 
-fn leftovers(all: &[Segment], end: Position) -> Result<Vec<Leftover<'_>>, StoreError> {
+fn leftovers(from_end: &[Segment], end: Position) -> Result<Vec<Leftover<'_>>, StoreError> {
     let mut found = Vec::new();
-    for segment in all.iter().filter(|segment| segment.ordinal >= end.ordinal) {
+    for segment in from_end {
         let offset = if segment.ordinal == end.ordinal { end.offset } else { START };
         let used = used(segment, offset)?;
         if used > offset {
@@ -184,12 +195,11 @@ fn used(segment: &Segment, offset: u64) -> Result<u64, StoreError> {
 
 /// Puts zeros where a torn frame was, and writes the last whole one again: if the sync before the crash failed, it may be in
 /// memory only.
-fn tidy(all: &[Segment], end: Position, last: Option<(u64, u64)>, left: &[Leftover<'_>]) -> Result<(), StoreError> {
+fn tidy(last: Option<(&Segment, u64)>, end: Position, left: &[Leftover<'_>]) -> Result<(), StoreError> {
     for left in left {
         rewrite(left.segment, &vec![0; left.used], left.offset)?;
     }
-    let Some((ordinal, begin)) = last else { return Ok(()) };
-    let segment = &all[ordinal as usize];
+    let Some((segment, begin)) = last else { return Ok(()) };
     let mut bytes = vec![0; (end.offset - begin) as usize];
     at::read(&segment.file, &mut bytes, begin).map_err(|error| io_error(&segment.path, &error))?;
     rewrite(segment, &bytes, begin)
@@ -200,16 +210,23 @@ fn rewrite(segment: &Segment, bytes: &[u8], offset: u64) -> Result<(), StoreErro
     written.map_err(|error| io_error(&segment.path, &error))
 }
 
-/// The log index of a segment's first record; `None` for an empty one that is not in use.
-fn first_index(segment: &Segment, is_current: bool, end: Position) -> Result<Option<u64>, StoreError> {
+/// A segment before the last in use; `None` for one that was too small for any frame.
+fn old(segment: &Segment) -> Result<Option<Arc<Listed>>, StoreError> {
     let listed = Listed::new(segment, 0);
-    let limit = if is_current { end.offset } else { segment.size };
-    let first = Frames::new(&listed, &segment.file, START, limit).next()?.map(|frame| frame.index);
-    let in_use = if is_current { end.offset > START } else { first.is_none() && used(segment, START)? > START };
-    if first.is_none() && in_use {
-        return Err(listed.damaged(START));
+    match Frames::new(&listed, &segment.file, START, segment.size).next()? {
+        Some(frame) => Ok(Some(Arc::new(Listed::new(segment, frame.index)))),
+        None if used(segment, START)? > START => Err(listed.damaged(START)),
+        None => Ok(None),
     }
-    Ok(first.or(is_current.then_some(end.index)))
+}
+
+fn last_in_use(segment: &Segment, end: Position) -> Result<Arc<Listed>, StoreError> {
+    let listed = Listed::new(segment, 0);
+    match Frames::new(&listed, &segment.file, START, end.offset).next()? {
+        Some(frame) => Ok(Arc::new(Listed::new(segment, frame.index))),
+        None if end.offset > START => Err(listed.damaged(START)),
+        None => Ok(Arc::new(Listed::new(segment, end.index))),
+    }
 }
 
 impl From<Position> for End {
