@@ -40,6 +40,8 @@ struct Shared {
 struct State {
     to_flush: bool,
     to_merge: bool,
+    /// The strategy found nothing to do, and no table was written since.
+    merged: bool,
     closed: bool,
     failed: Option<StoreError>,
 }
@@ -77,7 +79,8 @@ impl Workers {
             return Ok(());
         }
         let mut state = self.shared.lock();
-        while tree.sealed_memtable_count() >= MOST_MEMTABLES || tree.l0_run_count() >= MOST_RUNS {
+        // Where many runs are all that the strategy wants, waiting would not make them fewer.
+        while tree.sealed_memtable_count() >= MOST_MEMTABLES || (tree.l0_run_count() >= MOST_RUNS && !state.merged) {
             if let Some(error) = &state.failed {
                 return Err(error.clone());
             }
@@ -136,7 +139,8 @@ impl Shared {
         let lock = self.tree.get_flush_lock();
         self.tree.flush(&lock, self.snapshots.watermark())?;
         drop(lock);
-        self.lock().to_merge = true;
+        let mut state = self.lock();
+        (state.to_merge, state.merged) = (true, false);
         Ok(())
     }
 
@@ -146,9 +150,13 @@ impl Shared {
         loop {
             let before = self.tree.current_version().id();
             self.tree.compact(strategy.clone(), self.snapshots.watermark())?;
-            if self.tree.current_version().id() == before || self.lock().closed {
+            let mut state = self.lock();
+            let unchanged = self.tree.current_version().id() == before;
+            if unchanged || state.closed {
+                state.merged = unchanged;
                 return Ok(());
             }
+            drop(state);
             self.changed.notify_all();
         }
     }
@@ -160,14 +168,39 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn nobody_waits_for_a_thread_that_panicked() {
-        let dir = tempfile::tempdir().unwrap();
+    fn shared(dir: &tempfile::TempDir, state: State) -> Arc<Shared> {
         let (seqno, visible) = (SequenceNumberCounter::new(1), SequenceNumberCounter::new(1));
         let tree = Config::new(dir.path(), seqno, visible.clone()).open().unwrap();
         let snapshots = Arc::new(Snapshots::new(visible));
-        let state = Mutex::new(State { to_flush: true, ..State::default() });
-        let shared = Arc::new(Shared { tree: tree.clone(), snapshots, state, changed: Condvar::new() });
+        Arc::new(Shared { tree, snapshots, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    #[test]
+    fn nobody_waits_for_merges_that_the_strategy_does_not_want() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(&dir, State { merged: true, ..State::default() });
+        let tree = &shared.tree.clone();
+        for n in 0..=MOST_RUNS {
+            tree.insert([1], "", n as u64);
+            tree.flush_active_memtable(0).unwrap();
+        }
+        let workers = Workers { shared, threads: Vec::new() };
+        assert!(tree.l0_run_count() >= MOST_RUNS);
+        workers.wait_for_room(tree).unwrap();
+        // A new table may be what it wants.
+        tree.insert([1], "", 99);
+        tree.rotate_memtable();
+        workers.shared.flush().unwrap();
+        assert!(!workers.shared.lock().merged);
+        workers.shared.merge().unwrap();
+        assert!(workers.shared.lock().merged && tree.l0_run_count() < MOST_RUNS);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panicked() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(&dir, State { to_flush: true, ..State::default() });
+        let tree = shared.tree.clone();
         shared.run(|state| &mut state.to_flush, |_| panic!("planted"));
         for n in 0..MOST_MEMTABLES {
             tree.insert([1], "", n as u64);
