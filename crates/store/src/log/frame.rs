@@ -4,8 +4,11 @@
 //! |---|---|
 //! | checksum `u64` | xxh3 of all that follows, with the segment's salt as seed |
 //! | length `u32` | of the body, at least 1 |
-//! | number `u64` | counts frames from 0 on, through all segments |
+//! | number `u64` | counts frames from 0 on, through all segments; combined with the salt by exclusive or |
 //! | body | index of the first log record, or of the next to come (`varint`); number of records (`varint`); the records, `bytes` each; rows up to the end |
+//!
+//! The salt is in the number for what lies in a torn frame: else a value could be full of what looks like heads, and looking for
+//! frames there would take the checksum of each.
 //!
 //! A row: space `u8`, with 128 added where the row is deleted; key `bytes`; value `bytes`, unless it is deleted.
 
@@ -34,11 +37,11 @@ pub(crate) struct Head {
 
 impl Head {
     /// Reads a head; `None` where there can be none, as in the zeros after the last frame.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8], salt: u64) -> Option<Self> {
         let mut reader = Reader::new(bytes.get(..HEAD)?);
         let checksum = reader.u64("checksum").ok()?;
         let body = reader.u32("length").ok()? as usize;
-        let number = reader.u64("number").ok()?;
+        let number = reader.u64("number").ok()? ^ salt;
         (1..=MAX_BODY).contains(&body).then_some(Self { checksum, length: HEAD + body, number })
     }
 }
@@ -59,7 +62,7 @@ pub(crate) struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// Reads the frame that `bytes` begin with; `None` when it is not whole and right.
     pub(crate) fn read(bytes: &'a [u8], salt: u64) -> Option<Self> {
-        let head = Head::read(bytes)?;
+        let head = Head::read(bytes, salt)?;
         let bytes = bytes.get(..head.length)?;
         if xxh3_64_with_seed(&bytes[8..], salt) != head.checksum {
             return None;
@@ -149,7 +152,7 @@ pub(crate) fn encode(
         return Err(refused(format!("a batch of {body} bytes, allowed are {MAX_BODY}")));
     }
     buffer[8..12].copy_from_slice(&(body as u32).to_le_bytes());
-    buffer[12..HEAD].copy_from_slice(&number.to_le_bytes());
+    buffer[12..HEAD].copy_from_slice(&(number ^ salt).to_le_bytes());
     let checksum = xxh3_64_with_seed(&buffer[8..], salt);
     buffer[..8].copy_from_slice(&checksum.to_le_bytes());
     Ok(())
@@ -183,7 +186,7 @@ mod tests {
         let hex: String = encoded().iter().map(|byte| format!("{byte:02x}")).collect();
         let body = "070205736576656e00";
         let rows = "01016b017682 04676f6e65 02017200".replace(' ', "");
-        assert_eq!(hex[16..], format!("18000000{}{body}{rows}", "0300000000000000"));
+        assert_eq!(hex[16..], format!("18000000{}{body}{rows}", "0800000000000000"));
         assert_eq!(hex[..16], format!("{:016x}", xxh3_64_with_seed(&encoded()[8..], 11).swap_bytes()));
     }
 
@@ -217,7 +220,7 @@ mod tests {
             }
             assert!(Frame::read(&bytes[..at], 11).is_none());
         }
-        assert!(Head::read(&[0; 64]).is_none(), "zeros are no head");
+        assert!(Head::read(&[0; 64], 11).is_none(), "zeros are no head");
     }
 
     #[test]

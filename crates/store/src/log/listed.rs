@@ -102,7 +102,7 @@ impl Listed {
     fn look(&self, file: &File, marks: &mut Marks, limit: u64) -> Result<bool, StoreError> {
         let mut bytes = [0; PEEK];
         let read = at::read(file, &mut bytes, marks.known).map_err(|error| io_error(&self.path, &error))?;
-        let Some(head) = Head::read(&bytes[..read]) else { return Ok(false) };
+        let Some(head) = Head::read(&bytes[..read], self.salt) else { return Ok(false) };
         let Ok((index, _, _)) = frame::start(&bytes[HEAD..read.min(head.length)]) else { return Ok(false) };
         let last = marks.list.last().map_or(START, |(_, offset)| *offset);
         if marks.known >= last + MARK_EVERY {

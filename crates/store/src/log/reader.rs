@@ -135,7 +135,7 @@ impl<'a> Frames<'a> {
         }
         self.fill(HEAD)?;
         let begin = (self.at - self.base) as usize;
-        let head = self.buffer.get(begin..).and_then(Head::read);
+        let head = self.buffer.get(begin..).and_then(|bytes| Head::read(bytes, self.listed.salt));
         Ok(head.map(|head| head.length).filter(|length| *length as u64 <= left))
     }
 

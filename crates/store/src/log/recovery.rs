@@ -154,7 +154,7 @@ impl Leftover<'_> {
     fn has_frame(&self, number: u64) -> bool {
         let plausible = number..number.saturating_add(AHEAD);
         (0..self.used).map(|begin| &self.bytes[begin..]).any(|bytes| {
-            Head::read(bytes).is_some_and(|head| plausible.contains(&head.number))
+            Head::read(bytes, self.segment.salt).is_some_and(|head| plausible.contains(&head.number))
                 && Frame::read(bytes, self.segment.salt).is_some()
         })
     }
