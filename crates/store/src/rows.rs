@@ -7,6 +7,7 @@ mod snapshots;
 mod workers;
 
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,12 +50,15 @@ impl Rows {
     /// `Corrupt` or `Io`.
     pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
         let (seqno, visible) = (SequenceNumberCounter::default(), SequenceNumberCounter::default());
-        let tree = Config::new(dir, seqno.clone(), visible.clone())
+        let config = Config::new(dir, seqno.clone(), visible.clone())
             .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
             .data_block_size_policy(BlockSizePolicy::all(4_096))
-            .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]))
-            .open()
-            .map_err(|error| failed(&format!("open {}", dir.display()), error))?;
+            .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]));
+        // It asserts what a damaged list of tables may not keep.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let panicked = |_| StoreError::corrupt(format!("cannot open {}: lsm-tree panicked", dir.display()));
+        let opened = opened.map_err(panicked)?;
+        let tree = opened.map_err(|error| failed(&format!("open {}", dir.display()), error))?;
         let next = tree.get_highest_seqno().map_or(1, |highest| highest + 1);
         seqno.fetch_max(next);
         visible.fetch_max(next);
