@@ -111,8 +111,10 @@ fn readers_that_come_and_go_miss_nothing_and_see_nothing_before_its_cause() {
         }
         let mut token = None::<String>;
         let mut connections = 0u32;
-        let is_done = |told: &BTreeMap<String, u64>| (0..3).all(|w| told.get(&format!("c{w}")) == Some(&ROUNDS));
-        while !is_done(&told) || told.len() < 9 + 3 * ROUNDS as usize {
+        let is_done = |told: &BTreeMap<String, u64>| {
+            (0..3).all(|w| told.get(&format!("c{w}")) == Some(&ROUNDS)) && told.len() == 9 + 3 * ROUNDS as usize
+        };
+        while !is_done(&told) {
             let headers = if connections.is_multiple_of(2) { &[][..] } else { &[EVENTS][..] };
             // The first begins before anything was written.
             let begin = token.clone().unwrap_or_else(|| anabranch::Token::new().encode("shop"));
