@@ -1,0 +1,4 @@
+//! What the machine and the parts that we stand on can do at most.
+
+pub mod bare_file;
+pub mod fjall;

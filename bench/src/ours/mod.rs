@@ -1,0 +1,3 @@
+//! What runners for Anabranch share.
+
+pub mod local;
