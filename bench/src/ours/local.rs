@@ -7,11 +7,24 @@ use std::time::{Duration, Instant};
 /// How many different keys are written.
 pub const KEYS: u64 = 100_000;
 
-/// The write with that number: a 32-byte key, a value of 100 bytes.
-pub fn write(number: u64) -> Write {
+/// The collection that is written to.
+pub const COLLECTION: &str = "bench";
+
+/// Key and text of the write with that number: 32 and 98 bytes.
+pub fn entry(number: u64) -> (String, String) {
     let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
-    let (collection, key) = ("bench".to_owned(), format!("{key:032}"));
-    let operation = Operation::Put(format!("{number:098}").into());
+    (format!("{key:032}"), format!("{number:098}"))
+}
+
+/// The write with that number: a 32-byte key, a value of 100 bytes (the text, as JSON).
+pub fn write(number: u64) -> Write {
+    let (key, text) = entry(number);
+    put(key, text)
+}
+
+/// A write of one text.
+pub fn put(key: String, text: String) -> Write {
+    let (collection, operation) = (COLLECTION.to_owned(), Operation::Put(text.into()));
     Write {
         changes: vec![Change::Operate { collection, kind: Kind::REGISTER, key, operation, context: None }],
         key: None,

@@ -1,3 +1,4 @@
 //! What runners for Anabranch share.
 
 pub mod local;
+pub mod replica;
