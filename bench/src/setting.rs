@@ -14,7 +14,51 @@ pub struct Setting {
     pub dir: PathBuf,
 }
 
+/// When a measurement is over.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// After so long.
+    Time(Duration),
+    /// After so many.
+    Count(u64),
+}
+
+impl Until {
+    /// Whether it goes on after `done`, which took `spent`.
+    pub fn goes_on(self, spent: Duration, done: u64) -> bool {
+        match self {
+            Until::Time(length) => spent < length,
+            Until::Count(count) => done < count,
+        }
+    }
+}
+
+/// What commits took.
+#[derive(Clone, Copy, Debug)]
+pub struct Commits {
+    pub per_second: f64,
+    /// The longest one.
+    pub worst: Duration,
+}
+
+impl Commits {
+    /// So many in so long.
+    pub fn new(count: u64, spent: Duration, worst: Duration) -> Self {
+        Self { per_second: count as f64 / spent.as_secs_f64(), worst }
+    }
+
+    /// The longest, in milliseconds.
+    pub fn worst_ms(&self) -> f64 {
+        self.worst.as_secs_f64() * 1e3
+    }
+}
+
 impl Setting {
+    /// As long as one part of a measurement takes.
+    pub fn until(&self) -> Until {
+        Until::Time(self.length)
+    }
+
     /// That many, or fewer in a smoke test; never none.
     pub fn scaled(&self, count: u64) -> u64 {
         (count / self.scale).max(1)

@@ -1,5 +1,6 @@
 //! fjall by itself: the embedded store whose tables are ours, too, with its own journal.
 
+use crate::setting::{Commits, Until};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,18 +13,23 @@ const READY: usize = 64;
 /// With larger ones fjall stalls for 0.3 s when a memtable is full.
 const MEMTABLE: u64 = 4 << 20;
 
+/// Memory for blocks, as much as ours has.
+const CACHE: u64 = 16 << 20;
+const ROWS: &str = "rows";
+
 /// Opens one with the options that were best for it.
 pub fn open(path: &Path) -> anyhow::Result<(Database, fjall::Keyspace)> {
     let database = Database::builder(path).open()?;
-    let keyspace = database.keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))?;
+    let keyspace = database.keyspace(ROWS, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))?;
     Ok((database, keyspace))
 }
 
-/// Batches per second of so many records of so many bytes, each batch on disk before the next.
-pub fn batches(path: &Path, records: usize, bytes: usize, length: Duration) -> anyhow::Result<f64> {
+/// Batches of so many records of so many bytes, each batch on disk before the next.
+pub fn batches(path: &Path, records: usize, bytes: usize, until: Until) -> anyhow::Result<Commits> {
     let (database, keyspace) = open(path)?;
-    let (mut number, mut count, mut spent) = (0u64, 0u64, Duration::ZERO);
-    while spent < length {
+    let (mut number, mut count) = (0u64, 0u64);
+    let (mut spent, mut worst) = (Duration::ZERO, Duration::ZERO);
+    while until.goes_on(spent, count) {
         let mut ready = Vec::with_capacity(READY);
         for _ in 0..READY {
             let mut batch = database.batch().durability(Some(PersistMode::SyncData));
@@ -34,12 +40,32 @@ pub fn batches(path: &Path, records: usize, bytes: usize, length: Duration) -> a
             }
             ready.push(batch);
         }
-        let start = Instant::now();
         for batch in ready {
+            let begun = Instant::now();
             batch.commit()?;
-            count += 1;
+            let took = begun.elapsed();
+            (spent, worst, count) = (spent + took, worst.max(took), count + 1);
         }
-        spent += start.elapsed();
     }
-    Ok(count as f64 / spent.as_secs_f64())
+    Ok(Commits::new(count, spent, worst))
+}
+
+/// A filled one, with all entries in tables. The database must stay as long as its rows are used.
+pub struct Filled {
+    pub rows: fjall::Keyspace,
+    _database: Database,
+}
+
+/// Fills one with texts as JSON, merges its tables, and opens it again.
+pub fn filled(path: &Path, entries: &[(String, String)]) -> anyhow::Result<Filled> {
+    let (database, rows) = open(path)?;
+    for (key, text) in entries {
+        rows.insert(key, format!("\"{text}\""))?;
+    }
+    rows.rotate_memtable_and_wait()?;
+    rows.major_compact()?;
+    drop((rows, database));
+    let database = Database::builder(path).cache_size(CACHE).open()?;
+    let rows = database.keyspace(ROWS, KeyspaceCreateOptions::default)?;
+    Ok(Filled { rows, _database: database })
 }

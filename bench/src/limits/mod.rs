@@ -2,3 +2,4 @@
 
 pub mod bare_file;
 pub mod fjall;
+pub mod hash_map;

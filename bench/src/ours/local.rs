@@ -1,12 +1,17 @@
 //! Writes to a database in this process.
 
+use super::disk;
+use crate::setting::{Commits, Until};
 use anabranch::{Change, Database, Kind, Operation, Write};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// How many different keys are written.
 pub const KEYS: u64 = 100_000;
 
+/// How many writes are under way while a database is filled.
+const FILLING: usize = 2_048;
 /// The collection that is written to.
 pub const COLLECTION: &str = "bench";
 
@@ -31,12 +36,48 @@ pub fn put(key: String, text: String) -> Write {
     }
 }
 
-/// Keeps `writers` writes under way; acknowledged ones per second and the longest a single one took.
-pub fn drive(db: &Database, writers: usize, length: Duration) -> anyhow::Result<(f64, Duration)> {
+/// A number below `count`, another one for each number below it where `count` has no large prime factor, in no order.
+pub fn scattered(number: u64, count: u64) -> u64 {
+    (number % count) * 2_654_435_761 % count
+}
+
+/// As [`entry`], each number with a key of its own, which looks random, and with a text that cannot be compressed.
+pub fn distinct(number: u64) -> (String, String) {
+    (digits(number, 32), digits(!number, 98))
+}
+
+/// So many hexadecimal digits that look random.
+pub fn digits(number: u64, count: usize) -> String {
+    let mut state = number;
+    let mut digits = String::with_capacity(count + 16);
+    while digits.len() < count {
+        // SplitMix64: its first answer is another for each state.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        digits += &format!("{:016x}", mixed ^ (mixed >> 31));
+    }
+    digits.truncate(count);
+    digits
+}
+
+/// A database with those entries, all of them in merged tables.
+pub fn filled(path: &Path, entries: &[(String, String)]) -> anyhow::Result<Database> {
+    let db = Database::open(path)?;
+    fill(&db, entries.iter().map(|(key, text)| put(key.clone(), text.clone())))?;
+    db.close();
+    drop(db);
+    disk::settle(path)?;
+    Ok(Database::open(path)?)
+}
+
+/// Keeps `writers` writes under way, by number from 0 on; what those took that were acknowledged.
+pub fn drive(db: &Database, writers: usize, until: Until, write: impl Fn(u64) -> Write) -> anyhow::Result<Commits> {
     let (sender, acknowledged) = mpsc::channel();
     let submit = |number: u64| {
-        let (sender, begun) = (sender.clone(), Instant::now());
-        db.submit(write(number), move |answer| {
+        let (sender, write, begun) = (sender.clone(), write(number), Instant::now());
+        db.submit(write, move |answer| {
             // The measurement is over when nobody listens.
             let _ = sender.send(answer.map(|_| begun.elapsed()));
         });
@@ -48,15 +89,35 @@ pub fn drive(db: &Database, writers: usize, length: Duration) -> anyhow::Result<
         number += 1;
     }
     let (mut done, mut worst) = (0u64, Duration::ZERO);
-    while start.elapsed() < length {
+    while until.goes_on(start.elapsed(), done) {
         worst = worst.max(acknowledged.recv()??);
         done += 1;
         submit(number);
         number += 1;
     }
-    let rate = done as f64 / start.elapsed().as_secs_f64();
+    let commits = Commits::new(done, start.elapsed(), worst);
     for _ in 0..writers {
         acknowledged.recv()??;
     }
-    Ok((rate, worst))
+    Ok(commits)
+}
+
+/// Makes all those writes, many at a time.
+pub fn fill(db: &Database, writes: impl Iterator<Item = Write>) -> anyhow::Result<()> {
+    let (sender, acknowledged) = mpsc::channel();
+    let mut under_way = 0;
+    for write in writes {
+        let sender = sender.clone();
+        // Nobody listens when another write failed.
+        db.submit(write, move |answer| drop(sender.send(answer.map(drop))));
+        under_way += 1;
+        if under_way == FILLING {
+            acknowledged.recv()??;
+            under_way -= 1;
+        }
+    }
+    for _ in 0..under_way {
+        acknowledged.recv()??;
+    }
+    Ok(())
 }

@@ -1,4 +1,5 @@
 //! What runners for Anabranch share.
 
+pub mod disk;
 pub mod local;
 pub mod replica;

@@ -2,7 +2,7 @@
 
 use crate::limits::{bare_file, fjall};
 use crate::ours::local;
-use crate::setting::Setting;
+use crate::setting::{Commits, Setting, Until};
 use crate::workload::{Bound, Figure, Goal, Of, Workload};
 use anabranch::Database;
 
@@ -37,17 +37,27 @@ pub fn workloads() -> Vec<Workload> {
 }
 
 fn measure(setting: &Setting, writers: usize) -> anyhow::Result<Vec<Figure>> {
+    let [ours, fjall, bare] = commits(setting, writers, setting.until())?;
+    Ok(vec![
+        Figure::new("Anabranch", ours.per_second),
+        Figure::new("fjall", fjall.per_second * writers as f64),
+        Figure::new("bare file", bare.per_second * writers as f64),
+        Figure::other("Anabranch, slowest write", ours.worst_ms(), "ms"),
+    ])
+}
+
+/// What commits take: ours of one write each, fjall's and the bare file's of as many as there are writers.
+pub fn commits(setting: &Setting, writers: usize, until: Until) -> anyhow::Result<[Commits; 3]> {
     let dir = setting.folder()?;
     let db = Database::open(dir.path().join("ours"))?;
-    let (ours, worst) = local::drive(&db, writers, setting.length)?;
+    let ours = local::drive(&db, writers, until, local::write)?;
     db.close();
     drop(db);
-    let bare = bare_file::appends(&dir.path().join("bare"), writers * RECORDS * RECORD_BYTES, setting.length)?;
-    let fjall = fjall::batches(&dir.path().join("fjall"), writers * RECORDS, RECORD_BYTES, setting.length)?;
-    Ok(vec![
-        Figure::new("Anabranch", ours),
-        Figure::new("fjall", fjall * writers as f64),
-        Figure::new("bare file", bare * writers as f64),
-        Figure::other("Anabranch, slowest write", worst.as_secs_f64() * 1e3, "ms"),
-    ])
+    let batches = match until {
+        Until::Count(count) => Until::Count(count.div_ceil(writers as u64)),
+        time => time,
+    };
+    let fjall = fjall::batches(&dir.path().join("fjall"), writers * RECORDS, RECORD_BYTES, batches)?;
+    let bare = bare_file::appends(&dir.path().join("bare"), writers * RECORDS * RECORD_BYTES, batches)?;
+    Ok([ours, fjall, bare])
 }
