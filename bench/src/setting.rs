@@ -36,6 +36,7 @@ impl Until {
 /// What commits took.
 #[derive(Clone, Copy, Debug)]
 pub struct Commits {
+    pub count: u64,
     pub per_second: f64,
     /// The longest one.
     pub worst: Duration,
@@ -44,7 +45,7 @@ pub struct Commits {
 impl Commits {
     /// So many in so long.
     pub fn new(count: u64, spent: Duration, worst: Duration) -> Self {
-        Self { per_second: count as f64 / spent.as_secs_f64(), worst }
+        Self { count, per_second: count as f64 / spent.as_secs_f64(), worst }
     }
 
     /// The longest, in milliseconds.

@@ -57,7 +57,7 @@ pub struct Filled {
 }
 
 /// Fills one with texts as JSON, merges its tables, and opens it again.
-pub fn filled(path: &Path, entries: &[(String, String)]) -> anyhow::Result<Filled> {
+pub fn filled(path: &Path, entries: impl Iterator<Item = (String, String)>) -> anyhow::Result<Filled> {
     let (database, rows) = open(path)?;
     for (key, text) in entries {
         rows.insert(key, format!("\"{text}\""))?;

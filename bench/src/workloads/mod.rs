@@ -1,6 +1,10 @@
 //! All workloads, one file for each concept.
 
+mod bytes_on_disk;
+mod grow_keys;
+mod open;
 mod reads;
+mod remote_apply;
 pub mod remote_memory;
 mod scans;
 mod worst_commit;
@@ -10,7 +14,15 @@ use crate::workload::Workload;
 
 /// Every workload, in the order of the report.
 pub fn all() -> Vec<Workload> {
-    let of_files: [fn() -> Vec<Workload>; 5] =
-        [writes::workloads, worst_commit::workloads, reads::workloads, scans::workloads, remote_memory::workloads];
-    of_files.into_iter().flat_map(|workloads| workloads()).collect()
+    let mut all = Vec::new();
+    all.extend(writes::workloads());
+    all.extend(worst_commit::workloads());
+    all.extend(reads::workloads());
+    all.extend(scans::workloads());
+    all.extend(remote_apply::workloads());
+    all.extend(remote_memory::workloads());
+    all.extend(bytes_on_disk::workloads());
+    all.extend(open::workloads());
+    all.extend(grow_keys::workloads());
+    all
 }

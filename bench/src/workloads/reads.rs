@@ -38,7 +38,7 @@ fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let entries: Vec<(String, String)> = (0..keys).map(local::distinct).collect();
     let sets = [("", &entries[..]), (", 1,000 keys", &entries[..setting.scaled(HOT) as usize])];
     let mut figures = ours(&dir.path().join("ours"), &entries, sets, setting.length)?;
-    let fjall = fjall::filled(&dir.path().join("fjall"), &entries)?;
+    let fjall = fjall::filled(&dir.path().join("fjall"), entries.iter().cloned())?;
     let map = hash_map::filled(&entries);
     for (suffix, entries) in sets {
         let rate = per_second(setting.length, entries, |key| Ok(fjall.rows.get(key)?.is_some()))?;

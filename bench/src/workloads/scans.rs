@@ -39,7 +39,7 @@ fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     })?;
     db.close();
     drop(db);
-    let fjall = fjall::filled(&dir.path().join("fjall"), &entries)?;
+    let fjall = fjall::filled(&dir.path().join("fjall"), entries.iter().cloned())?;
     let raw = per_second(setting.length, &starts, page, |after| {
         let range = fjall.rows.range::<&str, _>((Bound::Excluded(after), Bound::Unbounded)).take(page);
         let found: Result<Vec<_>, _> = range.map(|entry| entry.into_inner()).collect();
