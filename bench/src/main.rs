@@ -43,6 +43,9 @@ struct Args {
     /// Where results and report are written. Without, they are only printed.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Texts: a trace of edits (github.com/josephg/editing-traces), as JSON or JSON in gzip. Without, a small sample.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         length: if args.smoke { Duration::from_millis(50) } else { Duration::from_secs_f64(args.seconds) },
         scale: if args.smoke { 1_000 } else { 1 },
         dir: scratch.path().to_owned(),
+        trace: args.trace.clone(),
     };
     for workload in chosen(&args.workloads)? {
         let results = measure(&workload, &setting, if args.smoke { 1 } else { args.runs })?;

@@ -12,6 +12,8 @@ pub struct Setting {
     pub scale: u64,
     /// A folder on the disk that is measured.
     pub dir: PathBuf,
+    /// A trace of edits for texts, if there is one.
+    pub trace: Option<PathBuf>,
 }
 
 /// When a measurement is over.

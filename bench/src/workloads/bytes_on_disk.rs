@@ -7,15 +7,14 @@ use crate::workload::{Bound, Figure, Goal, Of, Workload};
 use anabranch::Database;
 
 /// How many keys, how long the keys, how long the values are as JSON, the name.
-const SETS: [(u64, usize, usize, &str); 2] =
-    [(1_000_000, 32, 100, "32 + 100 bytes"), (1_000_000, 16, 8, "16 + 8 bytes")];
+const SETS: [(u64, usize, usize, &str); 2] = [(500_000, 32, 100, "32 + 100 bytes"), (500_000, 16, 8, "16 + 8 bytes")];
 
 pub fn workloads() -> Vec<Workload> {
     let goal = |subject| Goal::new(Of::One(subject), Bound::AtMost(2.0)).stretch(Bound::AtMost(1.3));
     vec![Workload {
         name: "bytes-on-disk",
         title: "Bytes on disk per small key",
-        what: "1,000,000 keys of a register, each written once, in random order, with keys and values that cannot be compressed: \
+        what: "500,000 keys of a register, each written once, in random order, with keys and values that cannot be compressed: \
                32 bytes with values of 100, and 16 with values of 8. Then all is written to tables, and merged as far as the store \
                merges by itself. The figure is the size of the folder of tables, with all that the engine keeps beside the \
                values (tags, stamps, digest, index of the log), divided by the bytes of keys and values. fjall is the same keys \

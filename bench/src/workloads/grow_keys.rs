@@ -34,7 +34,7 @@ fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let (mut rates, mut cpu) = (Vec::new(), Vec::new());
     for (keys, name) in SIZES {
         let keys = setting.scaled(keys);
-        let db = Database::open(grown::folder(setting, keys)?)?;
+        let db = Database::open(grown::merged(setting, keys)?)?;
         let before = cpu::process();
         let write = |number| {
             let (key, _) = local::distinct(local::scattered(number, keys));

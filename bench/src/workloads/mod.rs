@@ -7,6 +7,8 @@ mod reads;
 mod remote_apply;
 pub mod remote_memory;
 mod scans;
+mod text;
+mod tokens;
 mod worst_commit;
 mod writes;
 
@@ -24,5 +26,7 @@ pub fn all() -> Vec<Workload> {
     all.extend(bytes_on_disk::workloads());
     all.extend(open::workloads());
     all.extend(grow_keys::workloads());
+    all.extend(tokens::workloads());
+    all.extend(text::workloads());
     all
 }

@@ -8,7 +8,7 @@ use anabranch_store::DiskStore;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const COUNT: u64 = 200_000;
+const COUNT: u64 = 100_000;
 /// How many writes a leader with 64 writers commits together, and how many fill its frames when a peer has to catch up.
 const GROUP: usize = 64;
 const BACKLOG: usize = 1_024;
@@ -17,7 +17,7 @@ pub fn workloads() -> Vec<Workload> {
     vec![Workload {
         name: "remote-apply",
         title: "Remote transactions applied",
-        what: "200,000 transactions, each a `put` of a 32-byte key and a value of 100 bytes among 100,000 keys, in messages as \
+        what: "100,000 transactions, each a `put` of a 32-byte key and a value of 100 bytes among 100,000 keys, in messages as \
                the engine of their writer made them: decoded, ordered, applied to rows, digest and index, and committed to a store \
                on disk with one fdatasync a message, by one thread, without queue and network. In messages of 64, as from a leader \
                with 64 writers, and of 1,024, as while catching up. `local` is the same engine and store that take the same writes \
