@@ -22,7 +22,10 @@ use workload::Workload;
 #[command(
     after_help = "Examples:\n  anabranch-benchmarks --list\n  anabranch-benchmarks all\n  anabranch-benchmarks writes-64 reads --runs 3"
 )]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Which workloads; `all` for every one.
     workloads: Vec<String>,
     /// Says which there are.
@@ -48,8 +51,19 @@ struct Args {
     trace: Option<PathBuf>,
 }
 
+/// What this program is when it starts itself.
+#[derive(clap::Subcommand, Debug)]
+enum Part {
+    /// A node that is measured: told what to do on its standard input.
+    #[command(hide = true)]
+    Node,
+}
+
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let Some(Part::Node) = args.part {
+        return ours::node::serve();
+    }
     if args.list {
         for workload in workloads::all() {
             println!("{:24} {}", workload.name, workload.title);

@@ -67,6 +67,11 @@ impl Setting {
         (count / self.scale).max(1)
     }
 
+    /// That long, or longer where longer was asked for; shorter only in a smoke test.
+    pub fn at_least(&self, length: Duration) -> Duration {
+        if self.scale == 1 { self.length.max(length) } else { self.length }
+    }
+
     /// A new folder, removed when it is dropped.
     pub fn folder(&self) -> anyhow::Result<tempfile::TempDir> {
         Ok(tempfile::tempdir_in(&self.dir)?)

@@ -47,8 +47,8 @@ impl Figure {
 pub struct Goal {
     /// What is looked at.
     pub of: Of,
-    /// What must hold.
-    pub target: Bound,
+    /// What must hold, unless this is a stretch alone.
+    pub target: Option<Bound>,
     /// What would be better still.
     pub stretch: Option<Bound>,
 }
@@ -71,7 +71,12 @@ pub enum Bound {
 
 impl Goal {
     pub const fn new(of: Of, target: Bound) -> Self {
-        Self { of, target, stretch: None }
+        Self { of, target: Some(target), stretch: None }
+    }
+
+    /// Nothing must hold, but it would be better.
+    pub const fn stretch_only(of: Of, stretch: Bound) -> Self {
+        Self { of, target: None, stretch: Some(stretch) }
     }
 
     pub const fn stretch(self, stretch: Bound) -> Self {

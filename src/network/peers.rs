@@ -2,7 +2,7 @@
 
 use crate::driver::ConnectionId;
 use anabranch_causality::Origin;
-use anabranch_transport::{Connection, PeerName};
+use anabranch_transport::{Connection, PeerName, Traffic};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,10 +29,14 @@ pub struct PeerState {
     pub connected: bool,
     /// The round trip time of the connection.
     pub rtt: Option<Duration>,
-    /// Bytes sent to it since the network was started.
+    /// Bytes sent to it since the network was started, as UDP payload.
     pub sent_bytes: u64,
-    /// Bytes received from it since the network was started.
+    /// Bytes received from it since the network was started, likewise.
     pub received_bytes: u64,
+    /// Of the bytes sent, those of messages and requests, with the lengths before them: what QUIC adds is left out.
+    pub sent_stream_bytes: u64,
+    /// Likewise of the bytes received.
+    pub received_stream_bytes: u64,
     /// Why it could not be reached the last time, if so.
     pub problem: Option<String>,
 }
@@ -54,8 +58,7 @@ struct Known {
     region: Option<String>,
     active: Option<Active>,
     problem: Option<String>,
-    past_sent: u64,
-    past_received: u64,
+    past: Traffic,
 }
 
 struct Active {
@@ -175,14 +178,16 @@ impl Peers {
 
     pub(crate) fn states(&self) -> Vec<PeerState> {
         let state = |(node, known): (&String, &Known)| {
-            let traffic = known.active.as_ref().map(|active| active.connection.traffic());
+            let traffic = known.traffic();
             PeerState {
                 node: node.clone(),
                 region: known.region.clone(),
                 connected: known.active.is_some(),
                 rtt: known.active.as_ref().map(|active| active.connection.rtt()),
-                sent_bytes: known.past_sent + traffic.as_ref().map_or(0, |traffic| traffic.sent_bytes),
-                received_bytes: known.past_received + traffic.as_ref().map_or(0, |traffic| traffic.received_bytes),
+                sent_bytes: traffic.sent_bytes,
+                received_bytes: traffic.received_bytes,
+                sent_stream_bytes: traffic.sent_stream_bytes,
+                received_stream_bytes: traffic.received_stream_bytes,
                 problem: known.problem.clone(),
             }
         };
@@ -191,12 +196,23 @@ impl Peers {
 }
 
 impl Known {
-    fn retire(&mut self) {
-        if let Some(active) = self.active.take() {
-            let traffic = active.connection.traffic();
-            self.past_sent += traffic.sent_bytes;
-            self.past_received += traffic.received_bytes;
+    /// Of the connection in use and those before it.
+    fn traffic(&self) -> Traffic {
+        let (past, now) =
+            (self.past, self.active.as_ref().map(|active| active.connection.traffic()).unwrap_or_default());
+        Traffic {
+            sent_bytes: past.sent_bytes + now.sent_bytes,
+            received_bytes: past.received_bytes + now.received_bytes,
+            sent_stream_bytes: past.sent_stream_bytes + now.sent_stream_bytes,
+            received_stream_bytes: past.received_stream_bytes + now.received_stream_bytes,
+            sent_packets: past.sent_packets + now.sent_packets,
+            lost_packets: past.lost_packets + now.lost_packets,
         }
+    }
+
+    fn retire(&mut self) {
+        self.past = self.traffic();
+        self.active = None;
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod bare_file;
 pub mod fjall;
 pub mod hash_map;
+pub mod quic;

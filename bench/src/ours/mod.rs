@@ -1,9 +1,13 @@
 //! What runners for Anabranch share.
 
+pub mod clock;
 pub mod cluster;
 pub mod cpu;
 pub mod disk;
 pub mod grown;
 pub mod local;
+pub mod node;
+pub mod process;
 pub mod replica;
 pub mod trace;
+pub mod writes;

@@ -58,15 +58,19 @@ pub fn section(workload: &Workload, results: &Results) -> String {
 }
 
 fn goal_cells(goal: &Goal, results: &Results) -> String {
+    let target = goal.target.map_or_else(String::new, |target| target.to_string());
     let stretch = goal.stretch.map_or_else(String::new, |stretch| format!(" (stretch {stretch})"));
-    let target = format!("{} | {}{stretch}", goal.of, goal.target);
+    let target = format!("{} | {}", goal.of, format!("{target}{stretch}").trim());
     let Some(Summary { median, least, most }) = results.of_goal(&goal.of) else {
         return format!("{target} | | | not measured |");
     };
     let verdict = match goal.stretch {
         Some(stretch) if stretch.holds(median) => "met, stretch too",
-        _ if goal.target.holds(median) => "met",
-        _ => "**missed**",
+        _ => match goal.target {
+            None => "stretch missed",
+            Some(target) if target.holds(median) => "met",
+            Some(_) => "**missed**",
+        },
     };
     format!("{target} | {} | {} to {} | {verdict} |", number(median), number(least), number(most))
 }

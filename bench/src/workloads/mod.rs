@@ -1,12 +1,19 @@
 //! All workloads, one file for each concept.
 
 mod bytes_on_disk;
+mod catch_up;
+mod divergence;
+mod end_to_end;
 mod grow_keys;
+mod grow_regions;
+mod idle;
+mod lag;
 mod open;
 mod reads;
 mod remote_apply;
 pub mod remote_memory;
 mod scans;
+mod stream_bytes;
 mod text;
 mod tokens;
 mod worst_commit;
@@ -28,5 +35,12 @@ pub fn all() -> Vec<Workload> {
     all.extend(grow_keys::workloads());
     all.extend(tokens::workloads());
     all.extend(text::workloads());
+    all.extend(end_to_end::workloads());
+    all.extend(stream_bytes::workloads());
+    all.extend(lag::workloads());
+    all.extend(catch_up::workloads());
+    all.extend(divergence::workloads());
+    all.extend(idle::workloads());
+    all.extend(grow_regions::workloads());
     all
 }

@@ -1,6 +1,8 @@
 //! A verified connection to one peer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quinn::{ConnectionError, VarInt};
@@ -17,11 +19,19 @@ pub struct Connection {
     quic: quinn::Connection,
     peer: PeerName,
     max_frame: u32,
+    streams: Streams,
+}
+
+/// How many bytes of frames all streams of a connection have carried, with the lengths before them.
+#[derive(Debug, Clone, Default)]
+struct Streams {
+    sent: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
 }
 
 impl Connection {
     pub(crate) fn new(quic: quinn::Connection, peer: PeerName, max_frame: u32) -> Self {
-        Self { quic, peer, max_frame }
+        Self { quic, peer, max_frame, streams: Streams::default() }
     }
 
     /// Who the peer is, according to its certificate.
@@ -45,6 +55,8 @@ impl Connection {
         Traffic {
             sent_bytes: stats.udp_tx.bytes,
             received_bytes: stats.udp_rx.bytes,
+            sent_stream_bytes: self.streams.sent.load(Ordering::Relaxed),
+            received_stream_bytes: self.streams.received.load(Ordering::Relaxed),
             sent_packets: stats.path.sent_packets,
             lost_packets: stats.path.lost_packets,
         }
@@ -77,7 +89,8 @@ impl Connection {
     }
 
     fn framed(&self, send: quinn::SendStream, recv: quinn::RecvStream) -> (FrameSender, FrameReceiver) {
-        (FrameSender::new(send, self.max_frame), FrameReceiver::new(recv, self.max_frame))
+        let Streams { sent, received } = self.streams.clone();
+        (FrameSender::new(send, self.max_frame, sent), FrameReceiver::new(recv, self.max_frame, received))
     }
 
     /// Closes the connection at once and tells the peer `code` and `reason`. Data not yet
@@ -97,13 +110,18 @@ impl Connection {
     }
 }
 
-/// What a connection has carried since it began, counted as UDP payload.
+/// What a connection has carried since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Bytes sent, repetitions included.
+    /// Bytes sent as UDP payload, repetitions included.
     pub sent_bytes: u64,
-    /// Bytes received.
+    /// Bytes received as UDP payload.
     pub received_bytes: u64,
+    /// Bytes of frames, with the lengths before them, that were given to streams: what is left of the bytes sent without
+    /// what QUIC adds.
+    pub sent_stream_bytes: u64,
+    /// Likewise of frames that came.
+    pub received_stream_bytes: u64,
     /// Packets sent.
     pub sent_packets: u64,
     /// Sent packets which count as lost.

@@ -1,6 +1,8 @@
 //! The receiving half of a stream of frames.
 
 use quinn::{ReadError, RecvStream, VarInt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::PREFIX;
 use crate::connection::CloseReason;
@@ -24,6 +26,8 @@ pub struct FrameReceiver {
     frame: Vec<u8>,
     /// Set once the stream is of no more use.
     over: Option<Result<(), RecvError>>,
+    /// The connection's count of bytes on its streams.
+    received: Arc<AtomicU64>,
 }
 
 /// No more frames can be received.
@@ -55,7 +59,7 @@ pub enum RecvError {
 }
 
 impl FrameReceiver {
-    pub(crate) fn new(stream: RecvStream, max_frame: u32) -> Self {
+    pub(crate) fn new(stream: RecvStream, max_frame: u32, received: Arc<AtomicU64>) -> Self {
         Self {
             stream,
             max_frame,
@@ -65,6 +69,7 @@ impl FrameReceiver {
             declared: None,
             frame: Vec::new(),
             over: None,
+            received,
         }
     }
 
@@ -159,7 +164,10 @@ impl FrameReceiver {
         self.start = 0;
         // Takes nothing if cancelled.
         match self.stream.read(&mut self.buffer[self.end..]).await {
-            Ok(Some(count)) => self.end += count,
+            Ok(Some(count)) => {
+                self.end += count;
+                self.received.fetch_add(count as u64, Ordering::Relaxed);
+            }
             Ok(None) if self.end == 0 && self.declared.is_none() => self.over = Some(Ok(())),
             Ok(None) => self.over = Some(Err(RecvError::Truncated)),
             Err(error) => self.over = Some(Err(lost(error))),

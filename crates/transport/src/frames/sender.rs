@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use quinn::{SendStream, StoppedError, WriteError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::PREFIX;
 use crate::connection::CloseReason;
@@ -18,6 +20,8 @@ pub struct FrameSender {
     max_frame: u32,
     /// What a cancelled call left behind; it goes first, so that no frame is ever torn.
     unsent: Bytes,
+    /// The connection's count of bytes on its streams.
+    sent: Arc<AtomicU64>,
 }
 
 /// A frame cannot be sent.
@@ -49,8 +53,8 @@ pub enum SendError {
 }
 
 impl FrameSender {
-    pub(crate) fn new(stream: SendStream, max_frame: u32) -> Self {
-        Self { stream, max_frame, unsent: Bytes::new() }
+    pub(crate) fn new(stream: SendStream, max_frame: u32, sent: Arc<AtomicU64>) -> Self {
+        Self { stream, max_frame, unsent: Bytes::new(), sent }
     }
 
     /// Sends one frame. Returns once the frame is on its way, which is not yet at the peer; waits
@@ -107,8 +111,10 @@ impl FrameSender {
     async fn flush(&mut self) -> Result<(), SendError> {
         while !self.unsent.is_empty() {
             // It shortens `unsent` by what it took, and takes nothing if cancelled.
+            let before = self.unsent.len();
             let chunks = std::slice::from_mut(&mut self.unsent);
             self.stream.write_chunks(chunks).await.map_err(lost)?;
+            self.sent.fetch_add((before - self.unsent.len()) as u64, Ordering::Relaxed);
         }
         Ok(())
     }

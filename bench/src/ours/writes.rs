@@ -1,0 +1,109 @@
+//! Writes of 132 bytes, key and value together.
+
+use super::node::talk::Values;
+use anabranch::{Change, Database, Kind, Operation, Write};
+use std::sync::mpsc;
+
+/// Key and value of a write.
+pub const PAYLOAD: usize = 132;
+/// How many different keys [`write`] has.
+pub const KEYS: u64 = 100_000;
+/// A JSON string of 100 bytes has two quotes.
+const VALUE_LETTERS: usize = 98;
+const KEY_LETTERS: usize = 32;
+const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+/// The write with that number, of one of 100,000 keys.
+pub fn write(number: u64, values: Values) -> Write {
+    let key = mixed(number) % KEYS;
+    match values {
+        Values::Random => put(letters(key, KEY_LETTERS), letters(number ^ 1 << 63, VALUE_LETTERS).into()),
+        Values::Text => put(format!("order/2026-11/customer/{key:09}"), text(number)),
+    }
+}
+
+/// The write of the key with that number.
+pub fn keyed(number: u64) -> Write {
+    put(format!("{number:032}"), letters(number, VALUE_LETTERS).into())
+}
+
+fn put(key: String, value: serde_json::Value) -> Write {
+    let (collection, operation) = ("bench".to_owned(), Operation::Put(value));
+    Write {
+        changes: vec![Change::Operate { collection, kind: Kind::REGISTER, key, operation, context: None }],
+        key: None,
+    }
+}
+
+/// Makes writes of the keys from a number on, so many apart, 1,000 under way at a time.
+pub fn fill(db: &Database, from: u64, count: u64, step: u64) -> anyhow::Result<()> {
+    const UNDER_WAY: u64 = 1_000;
+    let (sender, done) = mpsc::channel();
+    for number in 0..count {
+        if number >= UNDER_WAY {
+            done.recv()??;
+        }
+        let sender = sender.clone();
+        db.submit(keyed(from + number * step), move |answer| {
+            // Nobody listens once one has failed.
+            let _ = sender.send(answer.map(|_| ()));
+        });
+    }
+    for _ in 0..count.min(UNDER_WAY) {
+        done.recv()??;
+    }
+    Ok(())
+}
+
+/// An object of 100 bytes.
+fn text(number: u64) -> serde_json::Value {
+    const STATES: [&str; 4] = ["ordered", "packed", "shipped", "delivered"];
+    const CITIES: [&str; 8] = ["Berlin", "Lyon", "Porto", "Oslo", "Krakow", "Vienna", "Cork", "Turin"];
+    let drawn = mixed(number);
+    let state = STATES[(drawn >> 8) as usize % STATES.len()];
+    let city = CITIES[(drawn >> 16) as usize % CITIES.len()];
+    let mut value = serde_json::json!({
+        "city": city, "items": drawn % 12 + 1, "note": "", "price": drawn % 100_000, "state": state,
+    });
+    let missing = 100usize.saturating_sub(value.to_string().len());
+    value["note"] =
+        "please ring twice and leave it with the neighbours".chars().cycle().take(missing).collect::<String>().into();
+    value
+}
+
+fn letters(seed: u64, count: usize) -> String {
+    let mut text = String::with_capacity(count);
+    let (mut drawn, mut left) = (0, 0);
+    for at in 0..count as u64 {
+        if left == 0 {
+            (drawn, left) = (mixed(seed.wrapping_mul(31).wrapping_add(at)), 10);
+        }
+        text.push(char::from(ALPHABET[drawn as usize % ALPHABET.len()]));
+        (drawn, left) = (drawn >> 6, left - 1);
+    }
+    text
+}
+
+/// Numbers as if drawn, the same in each run.
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_write_has_the_payload_that_is_said() {
+        for (number, values) in (0..1_000).flat_map(|number| [(number, Values::Random), (number, Values::Text)]) {
+            let write = write(number, values);
+            let [Change::Operate { key, operation: Operation::Put(value), .. }] = &write.changes[..] else {
+                panic!("{write:?}");
+            };
+            assert_eq!((key.len(), value.to_string().len()), (32, 100), "{write:?}");
+        }
+    }
+}
