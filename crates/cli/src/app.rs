@@ -1,7 +1,7 @@
 //! From parsed arguments to an exit code.
 
 use crate::args::{Cli, Command};
-use crate::{bench, commands, demo, failure, logging};
+use crate::{commands, demo, failure, logging};
 use std::process::ExitCode;
 
 /// Runs one command; what went wrong is shown on standard error.
@@ -13,7 +13,6 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args),
-        Command::Bench(args) => bench::run(&args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Cert(args) => commands::cert::run(args),
         Command::Collection(args) => commands::collection::run(args),

@@ -108,8 +108,6 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Check that nodes hold the same data
     Verify(VerifyArgs),
-    /// Measure writes, reads and replication beside the raw parts they stand on
-    Bench(crate::bench::BenchArgs),
 }
 
 #[cfg(test)]

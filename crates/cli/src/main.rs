@@ -2,7 +2,6 @@
 
 mod app;
 mod args;
-mod bench;
 mod commands;
 mod demo;
 mod failure;

@@ -1,7 +1,6 @@
 //! Black box tests of the `anabranch` program: real processes, real sockets, real signals.
 
 mod bad_inputs;
-mod bench;
 mod certificates;
 mod chaos;
 mod conflicts;
