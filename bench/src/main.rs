@@ -2,8 +2,11 @@
 //! machine. `--help` says how; `README.md` says what is needed.
 
 mod limits;
+mod load;
 mod machine;
 mod ours;
+#[cfg(feature = "peers")]
+mod peers;
 mod report;
 mod setting;
 mod workload;

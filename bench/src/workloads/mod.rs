@@ -2,16 +2,19 @@
 
 mod bytes_on_disk;
 mod catch_up;
+mod couch;
+pub mod counters;
 mod divergence;
 mod end_to_end;
 mod grow_keys;
 mod grow_regions;
+mod http;
 mod idle;
 mod lag;
 mod open;
 mod reads;
 mod remote_apply;
-pub mod remote_memory;
+mod remote_memory;
 mod scans;
 mod stream_bytes;
 mod text;
@@ -30,6 +33,9 @@ pub fn all() -> Vec<Workload> {
     all.extend(scans::workloads());
     all.extend(remote_apply::workloads());
     all.extend(remote_memory::workloads());
+    all.extend(http::workloads());
+    all.extend(counters::workloads());
+    all.extend(couch::workloads());
     all.extend(bytes_on_disk::workloads());
     all.extend(open::workloads());
     all.extend(grow_keys::workloads());
