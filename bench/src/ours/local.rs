@@ -27,9 +27,9 @@ pub fn write(number: u64) -> Write {
     put(key, text)
 }
 
-/// A write of one text.
-pub fn put(key: String, text: String) -> Write {
-    let (collection, operation) = (COLLECTION.to_owned(), Operation::Put(text.into()));
+/// A write of one value.
+pub fn put(key: String, value: impl Into<serde_json::Value>) -> Write {
+    let (collection, operation) = (COLLECTION.to_owned(), Operation::Put(value.into()));
     Write {
         changes: vec![Change::Operate { collection, kind: Kind::REGISTER, key, operation, context: None }],
         key: None,

@@ -1,8 +1,8 @@
 //! Writes of 132 bytes, key and value together.
 
+use super::local::put;
 use super::node::talk::Values;
-use anabranch::{Change, Database, Kind, Operation, Write};
-use std::sync::mpsc;
+use anabranch::Write;
 
 /// Key and value of a write.
 pub const PAYLOAD: usize = 132;
@@ -17,42 +17,14 @@ const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 pub fn write(number: u64, values: Values) -> Write {
     let key = mixed(number) % KEYS;
     match values {
-        Values::Random => put(letters(key, KEY_LETTERS), letters(number ^ 1 << 63, VALUE_LETTERS).into()),
+        Values::Random => put(letters(key, KEY_LETTERS), letters(number ^ 1 << 63, VALUE_LETTERS)),
         Values::Text => put(format!("order/2026-11/customer/{key:09}"), text(number)),
     }
 }
 
 /// The write of the key with that number.
 pub fn keyed(number: u64) -> Write {
-    put(format!("{number:032}"), letters(number, VALUE_LETTERS).into())
-}
-
-fn put(key: String, value: serde_json::Value) -> Write {
-    let (collection, operation) = ("bench".to_owned(), Operation::Put(value));
-    Write {
-        changes: vec![Change::Operate { collection, kind: Kind::REGISTER, key, operation, context: None }],
-        key: None,
-    }
-}
-
-/// Makes writes of the keys from a number on, so many apart, 1,000 under way at a time.
-pub fn fill(db: &Database, from: u64, count: u64, step: u64) -> anyhow::Result<()> {
-    const UNDER_WAY: u64 = 1_000;
-    let (sender, done) = mpsc::channel();
-    for number in 0..count {
-        if number >= UNDER_WAY {
-            done.recv()??;
-        }
-        let sender = sender.clone();
-        db.submit(keyed(from + number * step), move |answer| {
-            // Nobody listens once one has failed.
-            let _ = sender.send(answer.map(|_| ()));
-        });
-    }
-    for _ in 0..count.min(UNDER_WAY) {
-        done.recv()??;
-    }
-    Ok(())
+    put(format!("{number:032}"), letters(number, VALUE_LETTERS))
 }
 
 /// An object of 100 bytes.
@@ -95,6 +67,7 @@ fn mixed(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anabranch::{Change, Operation};
 
     #[test]
     fn every_write_has_the_payload_that_is_said() {

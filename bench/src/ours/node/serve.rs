@@ -3,7 +3,7 @@
 use super::observe::Observer;
 use super::pace::Pace;
 use super::talk::{Answer, Ask, Reached, Traffic, Values, Written};
-use crate::ours::{clock, writes};
+use crate::ours::{clock, local, writes};
 use anabranch::transport::{Identity, Limits};
 use anabranch::{Database, Network, NetworkConfig, PeerConfig, Token};
 use anyhow::Context as _;
@@ -136,7 +136,7 @@ impl Served {
 
     fn fill(&self, from: u64, count: u64, step: u64) -> anyhow::Result<Written> {
         let from_ns = clock::nanos();
-        writes::fill(&self.database, from, count, step)?;
+        local::fill(&self.database, (0..count).map(|number| writes::keyed(from + number * step)))?;
         Ok(Written { count, from_ns, to_ns: clock::nanos(), token: self.database.token() })
     }
 
