@@ -5,13 +5,15 @@ use anabranch_causality::Origin;
 use anabranch_engine::{Role, Status, Write, Written};
 use anabranch_protocol::Message;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most local writes that wait at a time.
 const MAX_WRITES: usize = 16_384;
 
-/// How long writes are gathered: less than a sync takes.
+/// How long somebody is waited for who wrote a moment ago and is likely to write again: less than a sync takes, and about as
+/// long as it takes to fall asleep and be woken.
 const GATHER: Duration = Duration::from_micros(50);
 
 /// What is called with the answer to a write, on the writer thread: it must be quick.
@@ -86,6 +88,8 @@ pub(crate) struct IsClosed;
 pub(crate) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
+    /// Whether there are commands: a hint for who looks often, without the lock.
+    filled: AtomicBool,
 }
 
 #[derive(Default)]
@@ -93,11 +97,13 @@ struct State {
     commands: VecDeque<Command>,
     writes: usize,
     closed: bool,
+    /// The writer sleeps. Waking nobody costs a system call, too.
+    asleep: bool,
 }
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State::default()), arrived: Condvar::new() }
+        Self { state: Mutex::default(), arrived: Condvar::new(), filled: AtomicBool::new(false) }
     }
 
     /// A panic of another thread leaves the list of commands whole: each change to it is one call.
@@ -107,13 +113,11 @@ impl Queue {
 
     /// Appends a command; `Err` when the database is closed. Commands that other limits bound.
     pub(crate) fn push(&self, command: Command) -> Result<(), IsClosed> {
-        let mut state = self.lock();
+        let state = self.lock();
         if state.closed {
             return Err(IsClosed);
         }
-        state.commands.push_back(command);
-        drop(state);
-        self.arrived.notify_one();
+        self.append(state, command);
         Ok(())
     }
 
@@ -130,32 +134,61 @@ impl Queue {
             return done(Err(refusal));
         }
         state.writes += 1;
-        state.commands.push_back(Command::Write { write, done });
-        drop(state);
-        self.arrived.notify_one();
+        self.append(state, Command::Write { write, done });
     }
 
-    /// All commands there are, waiting until `deadline` for the first. Whoever heard the last answers together is about
-    /// to write again together: `expected` writes are waited for, for a moment, so that they share a sync instead of the
-    /// first having one of its own.
-    pub(crate) fn take(&self, deadline: Instant, expected: usize) -> VecDeque<Command> {
+    fn append(&self, mut state: MutexGuard<'_, State>, command: Command) {
+        state.commands.push_back(command);
+        let asleep = std::mem::take(&mut state.asleep);
+        self.filled.store(true, Ordering::Relaxed);
+        drop(state);
+        if asleep {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// All commands there are, waiting until `deadline` for the first. When somebody is `expected`, the writer stays awake
+    /// for a moment: a thread that sleeps is late by as much as a sync takes on a fast disk.
+    pub(crate) fn take(&self, deadline: Instant, expected: bool) -> VecDeque<Command> {
+        if expected {
+            self.linger();
+        }
         let mut state = self.lock();
         while state.commands.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left == Duration::ZERO {
                 break;
             }
+            state.asleep = true;
             state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if !state.commands.is_empty() && state.writes < expected {
-            let patience = Instant::now() + GATHER;
-            while state.writes < expected && Instant::now() < patience {
-                drop(state);
-                std::thread::yield_now();
-                state = self.lock();
-            }
+        self.empty(state)
+    }
+
+    /// The commands that came since the last were taken, for the same batch. When more writers are `expected` than have
+    /// come, for they wrote together of late, they are waited for a moment: so they share a sync instead of the first
+    /// having one of its own.
+    pub(crate) fn take_more(&self, expected: bool) -> VecDeque<Command> {
+        if expected {
+            self.linger();
         }
+        if !self.filled.load(Ordering::Relaxed) {
+            return VecDeque::new();
+        }
+        self.empty(self.lock())
+    }
+
+    fn linger(&self) {
+        let patience = Instant::now() + GATHER;
+        while !self.filled.load(Ordering::Relaxed) && Instant::now() < patience {
+            std::thread::yield_now();
+        }
+    }
+
+    fn empty(&self, mut state: MutexGuard<'_, State>) -> VecDeque<Command> {
         state.writes = 0;
+        state.asleep = false;
+        self.filled.store(false, Ordering::Relaxed);
         std::mem::take(&mut state.commands)
     }
 
@@ -163,8 +196,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let dropped = std::mem::take(&mut state.commands);
-        drop(state);
+        let dropped = self.empty(state);
         for command in dropped {
             if let Command::Write { done, .. } = command {
                 done(Err(WriteError::Closed));

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(100);
 /// How long writes are refused after the disk was found full, before it is tried again.
 const FULL_PAUSE_MS: u64 = 1_000;
+/// How long commands are gathered for one batch at most, however slow the disk is.
+const LONGEST_GATHERING: Duration = Duration::from_millis(5);
 /// How often a clean stop may find the batch not empty before it gives up.
 const STOP_ROUNDS: usize = 2;
 
@@ -53,6 +55,9 @@ pub(crate) struct Writer<S: Store> {
     catalog_version: u64,
     full_until_ms: u64,
     past: Counters,
+    /// How many writes came together of late.
+    expected_writes: usize,
+    last_sync: Duration,
 }
 
 /// Opens the engine on a store and starts the writer thread.
@@ -83,6 +88,8 @@ pub(crate) fn open<S: Store + 'static>(
         expected: BTreeMap::new(),
         full_until_ms: 0,
         past: Counters::default(),
+        expected_writes: 0,
+        last_sync: Duration::ZERO,
     };
     let named = std::thread::Builder::new().name("anabranch-writer".to_owned());
     let thread = named.spawn(move || {
@@ -144,13 +151,9 @@ enum End {
 impl<S: Store> Writer<S> {
     fn run(&mut self) {
         let mut tick_at = Instant::now();
-        let mut expected = 0;
         let (end, unanswered) = loop {
             let deadline = if self.engine.wants_turn() { Instant::now() } else { tick_at };
-            let mut commands = self.queue.take(deadline, expected);
-            let writes = commands.iter().filter(|command| matches!(command, Command::Write { .. })).count();
-            // The most of late, forgotten by and by: one small batch must not make all that follow small.
-            expected = writes.max(expected - expected.div_ceil(8));
+            let mut commands = self.queue.take(deadline, self.expected_writes > 0);
             let ticking = Instant::now() >= tick_at;
             if ticking {
                 tick_at = Instant::now() + TICK;
@@ -173,15 +176,37 @@ impl<S: Store> Writer<S> {
         }
     }
 
+    /// Handles commands, those that come meanwhile too, and commits once. While as many came as of late, or preparing them took
+    /// no longer than the last sync, whoever is early gains more from a shared sync than from an early one.
     fn turn(&mut self, commands: &mut VecDeque<Command>) -> Result<(), End> {
-        while let Some(command) = commands.pop_front() {
-            if let Command::Stop { clean } = command {
-                return Err(self.stop(clean));
+        let (begun, mut writes) = (Instant::now(), 0);
+        while !commands.is_empty() {
+            writes += self.handle_all(commands)?;
+            let expected = writes < self.expected_writes;
+            if expected || begun.elapsed() < self.last_sync {
+                *commands = self.queue.take_more(expected);
             }
-            if let Command::Status { done } = command {
+        }
+        // The most of late, forgotten by and by: one small batch must not make all that follow small.
+        self.expected_writes = writes.max(self.expected_writes - self.expected_writes.div_ceil(8));
+        self.cycle()?;
+        self.tell_status();
+        Ok(())
+    }
+
+    /// Handles commands until none is left; says how many were writes.
+    fn handle_all(&mut self, commands: &mut VecDeque<Command>) -> Result<usize, End> {
+        let mut writes = 0;
+        while let Some(command) = commands.pop_front() {
+            match command {
+                Command::Stop { clean } => return Err(self.stop(clean)),
                 // It speaks of what is on disk, but is no reason to go there: else whoever asks often makes small batches.
-                self.asked.push(done);
-                continue;
+                Command::Status { done } => {
+                    self.asked.push(done);
+                    continue;
+                }
+                Command::Write { .. } => writes += 1,
+                _ => {}
             }
             if let Err(error) = self.handle(command) {
                 return Err(End::Failed(error));
@@ -190,9 +215,7 @@ impl<S: Store> Writer<S> {
                 self.cycle()?;
             }
         }
-        self.cycle()?;
-        self.tell_status();
-        Ok(())
+        Ok(writes)
     }
 
     fn tell_status(&mut self) {
@@ -287,7 +310,10 @@ impl<S: Store> Writer<S> {
         if changed {
             let started = Instant::now();
             match self.store.commit(self.engine.batch()) {
-                Ok(()) => self.metrics.committed(started.elapsed()),
+                Ok(()) => {
+                    self.last_sync = started.elapsed().min(LONGEST_GATHERING);
+                    self.metrics.committed(started.elapsed());
+                }
                 Err(error) if error.kind == StoreErrorKind::Full => return self.disk_full(&error),
                 Err(error) => return Err(End::Failed(error)),
             }
