@@ -45,11 +45,11 @@ pub fn after(prefix: &[u8]) -> Vec<u8> {
 
 /// 0x00 becomes 0x00 0xff; 0x00 0x01 ends. Keeps the order of the bytes, and no text's end is inside another.
 pub(crate) fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    for byte in text {
-        out.push(*byte);
-        if *byte == 0 {
-            out.push(0xff);
+    for (number, piece) in text.split(|byte| *byte == 0).enumerate() {
+        if number > 0 {
+            out.extend_from_slice(&[0, 0xff]);
         }
+        out.extend_from_slice(piece);
     }
     out.extend_from_slice(&[0, 1]);
 }
@@ -57,18 +57,15 @@ pub(crate) fn escape(out: &mut Vec<u8>, text: &[u8]) {
 fn unescape<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], StoreError> {
     let mut at = 0;
     loop {
-        match (bytes.get(at), bytes.get(at + 1)) {
-            (Some(0), Some(1)) => return Ok(&bytes[at + 2..]),
-            (Some(0), Some(0xff)) => {
-                out.push(0);
-                at += 2;
-            }
-            (Some(byte), _) if *byte != 0 => {
-                out.push(*byte);
-                at += 1;
-            }
+        let plain = bytes[at..].iter().take_while(|byte| **byte != 0).count();
+        out.extend_from_slice(&bytes[at..at + plain]);
+        at += plain;
+        match bytes.get(at + 1) {
+            Some(1) => return Ok(&bytes[at + 2..]),
+            Some(0xff) => out.push(0),
             _ => return Err(StoreError::corrupt("a row's key has no end")),
         }
+        at += 2;
     }
 }
 
@@ -86,6 +83,21 @@ pub fn split_key(bytes: &[u8]) -> Result<(String, &[u8]), StoreError> {
     let rest = unescape(rest, &mut key)?;
     let key = String::from_utf8(key).map_err(|_| StoreError::corrupt("a row's key is not UTF-8"))?;
     Ok((key, rest))
+}
+
+/// How long the part of a row's key is that all rows of its key begin with: [`key_prefix`].
+///
+/// # Errors
+/// [`StoreError`] when the bytes cannot be a row's key.
+pub(crate) fn key_length(bytes: &[u8]) -> Result<usize, StoreError> {
+    let mut at = 4;
+    while let Some(zero) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0)) {
+        at += zero + 2;
+        if bytes.get(at - 1) == Some(&1) {
+            return Ok(at);
+        }
+    }
+    Err(StoreError::corrupt("a row's key has no end"))
 }
 
 /// The subkey and what follows it from what [`split_key`] left.
@@ -181,6 +193,7 @@ mod tests {
             assert!(bytes > last);
             assert!(bytes.starts_with(&key_prefix(CollectionId(7), key)));
             let (found, rest) = split_key(&bytes).expect("a key");
+            assert_eq!(key_length(&bytes), Ok(key_prefix(CollectionId(7), key).len()));
             assert_eq!((found.as_str(), split_subkey(rest)), (key, Ok((subkey.to_vec(), Some(tag)))));
             last = bytes;
         }

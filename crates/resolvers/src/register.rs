@@ -3,7 +3,7 @@
 use crate::conflict::{Choice, Conflict, ConflictId};
 use crate::json::{self, read_json};
 use crate::operation::{Keep, Operation, Resolution};
-use crate::resolver::{Malformed, Prepare, ReadFailed, Rejection, Rows};
+use crate::resolver::{Malformed, Prepare, ReadFailed, Rejection, Row, Rows};
 use anabranch_causality::{Actor, Effect, Hlc, Kind, SessionId, Tag, hash64};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,11 +21,17 @@ pub(crate) struct Version {
     pub(crate) bytes: usize,
 }
 
+impl Version {
+    fn of(row: &Row<'_>) -> Self {
+        Self { stamp: row.stamp, tag: row.tag, bytes: row.payload.len() }
+    }
+}
+
 /// All surviving versions, oldest first. Not their values, which may be large.
 pub(crate) fn versions(rows: &dyn Rows) -> Result<Vec<Version>, ReadFailed> {
     let mut versions = Vec::new();
     rows.rows(Some(&[]), &mut |row| {
-        versions.push(Version { stamp: row.stamp, tag: row.tag, bytes: row.payload.len() });
+        versions.push(Version::of(&row));
         ControlFlow::Continue(())
     })?;
     versions.sort_unstable_by_key(|version| (version.stamp, version.tag));
@@ -79,7 +85,19 @@ pub(crate) type Winner = (Vec<Version>, Option<Value>);
 
 /// The winner among the versions, its value at most `most_bytes` of JSON; `None` when there are no versions.
 pub(crate) fn winner(rows: &dyn Rows, most_bytes: usize) -> Result<Option<Winner>, ReadFailed> {
-    let versions = by_importance(versions(rows)?);
+    let (mut versions, mut first) = (Vec::with_capacity(1), None);
+    rows.rows(Some(&[]), &mut |row| {
+        if versions.is_empty() && row.payload.len() <= most_bytes {
+            first = Some(read_json(row.payload));
+        }
+        versions.push(Version::of(&row));
+        ControlFlow::Continue(())
+    })?;
+    // Nearly always it is the only one: then its rows are read once.
+    if versions.len() == 1 {
+        return Ok(Some((versions, first.transpose().map_err(|_| ReadFailed)?)));
+    }
+    let versions = by_importance(versions);
     let Some(winner) = versions.first() else { return Ok(None) };
     if winner.bytes > most_bytes {
         return Ok(Some((versions, None)));
