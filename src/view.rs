@@ -3,7 +3,7 @@
 use crate::error::{ReadError, WaitError};
 use anabranch_causality::{Context, Hlc, Lineages, OperationId, ShardId, Tag, Token, VersionVector};
 use anabranch_engine::store::{Read, StoreError, StoreErrorKind, Visit};
-use anabranch_engine::{Catalog, Collection, KeyRows, query};
+use anabranch_engine::{Catalog, Collection, KeyRows, query, walk};
 use anabranch_resolvers::{Exported, Operation, Outcome, ReadFailed, Registry, Rows};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -128,18 +128,14 @@ impl View {
     pub fn scan(&self, collection: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, ReadError> {
         let collection = self.collection(collection)?;
         let mut page = Page::default();
-        let mut after = after.map(str::to_owned);
-        while let Some(key) = query::next_key(&*self.read, collection, prefix, after.as_deref())? {
+        walk::values(&self.registry, &*self.read, collection, (prefix, after), &mut |key, outcome| {
             if page.entries.len() == limit {
-                page.next = after;
-                break;
+                page.next = page.entries.last().map(|last| last.key.as_str()).or(after).map(str::to_owned);
+                return ControlFlow::Break(());
             }
-            let outcome = query::value(&self.registry, &*self.read, collection, &key, None, usize::MAX)?;
-            if let Some(outcome) = outcome {
-                page.entries.push(Entry { key: key.clone(), outcome });
-            }
-            after = Some(key);
-        }
+            page.entries.push(Entry { key: key.to_owned(), outcome });
+            ControlFlow::Continue(())
+        })?;
         Ok(page)
     }
 

@@ -33,6 +33,7 @@ pub mod store;
 mod tail;
 mod time;
 mod view;
+pub mod walk;
 mod write;
 
 pub use anabranch_protocol::Role;

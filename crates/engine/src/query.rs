@@ -100,18 +100,24 @@ pub fn next_key(
     prefix: &str,
     after: Option<&str>,
 ) -> Result<Option<String>, StoreError> {
-    let start = [keys::collection_prefix(collection.id), prefix.as_bytes().to_vec()].concat();
-    let end = keys::after(&start);
-    let from = match after {
-        Some(after) => keys::after(&keys::key_prefix(collection.id, after)).max(start),
-        None => start,
-    };
+    let (from, end) = range(collection, prefix, after);
     let mut found = Ok(None);
     read.scan(Space::Rows, &from, &end, &mut |key, _| {
         found = keys::split_key(key).map(|(key, _)| Some(key));
         ControlFlow::Break(())
     })?;
     found
+}
+
+/// From where to where the rows of the keys lie that start with `prefix` and come after `after`.
+pub(crate) fn range(collection: &Collection, prefix: &str, after: Option<&str>) -> (Vec<u8>, Vec<u8>) {
+    let start = [keys::collection_prefix(collection.id), prefix.as_bytes().to_vec()].concat();
+    let end = keys::after(&start);
+    let from = match after {
+        Some(after) => keys::after(&keys::key_prefix(collection.id, after)).max(start),
+        None => start,
+    };
+    (from, end)
 }
 
 /// The surviving versions of a key, at most `most` of them.

@@ -13,3 +13,4 @@ mod piles;
 mod replica;
 mod resolvers;
 mod supply;
+mod walk;

@@ -13,7 +13,7 @@ pub(crate) struct Replica {
     pub(crate) engine: Engine,
     pub(crate) store: MemoryStore,
     pub(crate) time: Time,
-    registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registry>,
 }
 
 impl Replica {
