@@ -100,6 +100,14 @@ impl Effect {
         self.supersedes.iter().map(|group| group.tags.len()).sum()
     }
 
+    /// About how many bytes it takes, for making room.
+    fn room(&self) -> usize {
+        let adds = self.adds.iter().map(|add| add.subkey.len() + add.payload.len() + 8);
+        let folds = self.folds.iter().map(|fold| fold.subkey.len() + fold.payload.len() + 8);
+        let supersedes = self.supersedes.iter().map(|group| group.subkey.len() + group.tags.len() * 32 + 8);
+        self.collection.len() + self.key.len() + 16 + adds.chain(folds).chain(supersedes).sum::<usize>()
+    }
+
     fn encode(&self, writer: &mut Writer) {
         writer.bytes(self.collection.as_bytes()).u8(self.kind.0).bytes(self.key.as_bytes());
         writer.varint(self.supersedes.len() as u64);
@@ -170,7 +178,7 @@ impl Transaction {
     /// Its bytes: what is logged, sent and hashed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(128);
+        let mut writer = Writer::with_capacity(64 + self.effects.iter().map(Effect::room).sum::<usize>());
         writer.u8(VERSION).varint(u64::from(self.dot.shard.0)).u64(self.dot.origin.0).varint(self.dot.seq);
         writer.u64(self.hlc.0);
         match self.operation.actor {

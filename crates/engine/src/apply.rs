@@ -84,6 +84,8 @@ pub(crate) struct Step<'a> {
     dot: Dot,
     hlc: Hlc,
     deltas: &'a mut Deltas,
+    /// The rows at hand: what follows changes the same ones, nearly always.
+    open: Option<Subkey>,
     /// Of the effect at hand, the subkeys under which there were or are several rows.
     shared: BTreeSet<Vec<u8>>,
     /// Planted: all of its rows go, and none come.
@@ -97,7 +99,7 @@ impl<'a> Step<'a> {
         (dot, hlc): (Dot, Hlc),
         deltas: &'a mut Deltas,
     ) -> Self {
-        Self { registry, planted, dot, hlc, deltas, shared: BTreeSet::new(), erases: false }
+        Self { registry, planted, dot, hlc, deltas, open: None, shared: BTreeSet::new(), erases: false }
     }
 
     /// Applies one effect, unless its collection is parked.
@@ -109,16 +111,16 @@ impl<'a> Step<'a> {
         operation: OperationId,
         copy: bool,
     ) -> Result<(), StoreError> {
-        let id = self.ensure(catalog, view, effect, operation);
-        self.deltas.touch(digest::bucket_of(&effect.collection, effect.kind, &effect.key));
+        let target = Target::of(effect, self.ensure(catalog, view, effect, operation));
+        self.deltas.touch(target.bucket);
         let parked = catalog.get(&effect.collection, effect.kind).is_some_and(|found| found.parked.is_some());
         let Some(resolver) = self.registry.default_for(effect.kind) else { return Ok(()) };
         if parked {
             return Ok(());
         }
-        self.rows(view, id, effect, operation, copy, &resolver)?;
+        self.rows(view, target, effect, operation, copy, &resolver)?;
         if effect.collection == RESOLVERS && effect.kind == Kind::REGISTER {
-            adopt_resolver(self.registry, catalog, view, id, &effect.key)?;
+            adopt_resolver(self.registry, catalog, view, target.place.id, &effect.key)?;
         }
         Ok(())
     }
@@ -176,42 +178,61 @@ impl<'a> Step<'a> {
     pub(crate) fn rows(
         &mut self,
         view: &mut View<'_>,
-        id: keys::CollectionId,
+        target: Target<'_>,
         effect: &Effect,
         operation: OperationId,
         copy: bool,
         resolver: &Arc<dyn Resolver>,
     ) -> Result<(), StoreError> {
-        let place = Place { collection: &effect.collection, kind: effect.kind, id, key: &effect.key };
         for group in &effect.supersedes {
             for tag in &group.tags {
-                self.supersede(view, place, &group.subkey, tag)?;
+                self.supersede(view, target, &group.subkey, tag)?;
             }
         }
         for add in &effect.adds {
             let tag = Tag { operation, position: add.position };
             if self.erases {
-                self.clear(view, place, &add.subkey)?;
+                self.clear(view, target, &add.subkey)?;
             } else if copy {
-                self.lower_stamp(view, place, &add.subkey, &tag)?;
+                self.lower_stamp(view, target, &add.subkey, &tag)?;
             } else {
-                self.put(view, place, &add.subkey, &tag, &add.payload)?;
+                self.put(view, target, &add.subkey, &tag, &add.payload)?;
             }
         }
+        self.close(view);
         if !copy {
             for (index, fold) in effect.folds.iter().enumerate() {
+                let key = target.prefix(&fold.subkey);
                 match resolver.pile() {
-                    None => self.fold(view, place, &fold.subkey, &fold.payload, resolver)?,
+                    None => self.fold(view, target, key, &fold.subkey, &fold.payload, resolver)?,
                     Some(pile) => {
                         let tag = Tag { operation, position: index as u32 };
-                        self.deltas.add(Self::bucket(place), place.hash_change(&fold.subkey, &tag, &fold.payload));
-                        let key = keys::subkey_prefix(place.id, place.key, &fold.subkey);
+                        let hash = target.place.hash_change(&fold.subkey, &tag, &fold.payload);
+                        self.deltas.add(target.bucket, hash);
                         pile::push(view, key, pile, &fold.payload)?;
                     }
                 }
             }
         }
-        self.index(view, place, &**resolver)
+        self.index(view, target.place, &**resolver)
+    }
+
+    /// The rows under a subkey: those at hand, or these instead.
+    fn subkey(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8]) -> Result<Subkey, StoreError> {
+        let prefix = target.prefix(subkey);
+        match self.open.take() {
+            Some(open) if open.prefix() == prefix => return Ok(open),
+            other => self.open = other,
+        }
+        self.close(view);
+        Subkey::open(view, prefix)
+    }
+
+    /// Writes the rows at hand, so that they can be read.
+    fn close(&mut self, view: &mut View<'_>) {
+        if let Some(open) = self.open.take() {
+            self.shared.extend(open.close(view));
+        }
     }
 
     /// Takes note of what is in conflict after the effect. What was in none and is in none costs nothing here.
@@ -231,49 +252,56 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn bucket(place: Place<'_>) -> u16 {
-        digest::bucket_of(place.collection, place.kind, place.key)
-    }
-
-    fn supersede(&mut self, view: &mut View<'_>, place: Place<'_>, subkey: &[u8], tag: &Tag) -> Result<(), StoreError> {
+    fn supersede(
+        &mut self,
+        view: &mut View<'_>,
+        target: Target<'_>,
+        subkey: &[u8],
+        tag: &Tag,
+    ) -> Result<(), StoreError> {
         if self.planted.is(Mutant::LoseSupersession) && tag.position == 0 && self.dot.seq.is_multiple_of(3) {
             return Ok(());
         }
-        let mut rows = Subkey::new(view, place.id, place.key, subkey);
-        let removed = rows.remove(tag)?;
-        self.shared.extend(rows.shared());
+        let mut rows = self.subkey(view, target, subkey)?;
+        let removed = rows.remove(view, tag)?;
+        self.open = Some(rows);
         if let Some(row) = removed {
-            Self::note_record(view, place, subkey, (tag, row.stamp, &row.payload), false);
-            self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
+            self.goes(view, target, subkey, tag, &row);
         }
         Ok(())
     }
 
+    fn goes(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8], tag: &Tag, row: &RowValue) {
+        Self::note_record(view, target.place, subkey, (tag, row.stamp, &row.payload), false);
+        self.deltas.remove(target.bucket, target.place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
+    }
+
     /// Planted: all that survives under a subkey goes.
-    fn clear(&mut self, view: &mut View<'_>, place: Place<'_>, subkey: &[u8]) -> Result<(), StoreError> {
-        let (prefix, mut tags) = (keys::subkey_prefix(place.id, place.key, subkey), Vec::new());
-        rows::visit_subkey(&view.reader(), &prefix, &mut |tag, _| {
+    fn clear(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8]) -> Result<(), StoreError> {
+        self.close(view);
+        let mut tags = Vec::new();
+        rows::visit_subkey(&view.reader(), &target.prefix(subkey), &mut |tag, _| {
             tags.push(*tag);
             ControlFlow::Continue(())
         })?;
-        tags.iter().try_for_each(|tag| self.supersede(view, place, subkey, tag))
+        tags.iter().try_for_each(|tag| self.supersede(view, target, subkey, tag))
     }
 
     fn put(
         &mut self,
         view: &mut View<'_>,
-        place: Place<'_>,
+        target: Target<'_>,
         subkey: &[u8],
         tag: &Tag,
         payload: &[u8],
     ) -> Result<(), StoreError> {
-        self.deltas.add(Self::bucket(place), place.hash(subkey, Some((tag, self.hlc.0)), payload));
+        self.deltas.add(target.bucket, target.place.hash(subkey, Some((tag, self.hlc.0)), payload));
         let (origin, seq) = (self.dot.origin, self.dot.seq);
         let row = RowValue { stamp: self.hlc, origin, seq, payload: payload.to_vec() };
-        Self::note_record(view, place, subkey, (tag, self.hlc, payload), true);
-        let mut rows = Subkey::new(view, place.id, place.key, subkey);
-        rows.put(tag, row)?;
-        self.shared.extend(rows.shared());
+        Self::note_record(view, target.place, subkey, (tag, self.hlc, payload), true);
+        let mut rows = self.subkey(view, target, subkey)?;
+        rows.put(view, tag, row)?;
+        self.open = Some(rows);
         Ok(())
     }
 
@@ -281,15 +309,17 @@ impl<'a> Step<'a> {
     fn lower_stamp(
         &mut self,
         view: &mut View<'_>,
-        place: Place<'_>,
+        target: Target<'_>,
         subkey: &[u8],
         tag: &Tag,
     ) -> Result<(), StoreError> {
-        match Subkey::new(view, place.id, place.key, subkey).get(tag)? {
+        let rows = self.subkey(view, target, subkey)?;
+        let found = rows.get(view, tag)?;
+        self.open = Some(rows);
+        match found {
             Some(row) if self.hlc < row.stamp && !self.planted.is(Mutant::HigherStamp) => {
-                Self::note_record(view, place, subkey, (tag, row.stamp, &row.payload), false);
-                self.deltas.remove(Self::bucket(place), place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
-                self.put(view, place, subkey, tag, &row.payload)
+                self.goes(view, target, subkey, tag, &row);
+                self.put(view, target, subkey, tag, &row.payload)
             }
             _ => Ok(()),
         }
@@ -298,21 +328,41 @@ impl<'a> Step<'a> {
     fn fold(
         &mut self,
         view: &mut View<'_>,
-        place: Place<'_>,
+        Target { place, bucket }: Target<'_>,
+        key: Vec<u8>,
         subkey: &[u8],
         change: &[u8],
         resolver: &Arc<dyn Resolver>,
     ) -> Result<(), StoreError> {
-        let key = keys::subkey_prefix(place.id, place.key, subkey);
         let before = rows::sum(&view.reader(), &key)?;
         let folded = resolver.fold(before.as_deref(), change);
         let after = folded.map_err(|error| StoreError::corrupt(format!("the sum of {}: {error}", place.key)))?;
         if let Some(before) = before {
-            self.deltas.remove(Self::bucket(place), place.hash(subkey, None, &before));
+            self.deltas.remove(bucket, place.hash(subkey, None, &before));
         }
-        self.deltas.add(Self::bucket(place), place.hash(subkey, None, &after));
+        self.deltas.add(bucket, place.hash(subkey, None, &after));
         view.set(Space::Rows, key, Some(rows::encode_sum(&after)));
         Ok(())
+    }
+}
+
+/// The key that an effect changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    place: Place<'a>,
+    /// Of the digest.
+    bucket: u16,
+}
+
+impl<'a> Target<'a> {
+    /// The key of an effect, in the collection with that number.
+    pub(crate) fn of(effect: &'a Effect, id: keys::CollectionId) -> Self {
+        let (collection, kind, key) = (effect.collection.as_str(), effect.kind, effect.key.as_str());
+        Self { place: Place { collection, kind, id, key }, bucket: digest::bucket_of(collection, kind, key) }
+    }
+
+    fn prefix(&self, subkey: &[u8]) -> Vec<u8> {
+        keys::subkey_prefix(self.place.id, self.place.key, subkey)
     }
 }
 

@@ -21,9 +21,9 @@ pub(crate) struct RowCache {
 
 impl RowCache {
     /// What is known of a key: `None` when nothing is, `Some(None)` when there is no such row.
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
         let (known, value) = self.slots.get(slot(key))?.as_ref()?;
-        (known == key).then(|| value.clone())
+        (known == key).then_some(value.as_deref())
     }
 
     /// Takes note of what a row is.
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(cache.get(b"k"), None);
         for n in 0..200_000u32 {
             cache.put(n.to_be_bytes().to_vec(), Some(vec![n as u8; 10]));
-            assert_eq!(cache.get(&n.to_be_bytes()), Some(Some(vec![n as u8; 10])));
+            assert_eq!(cache.get(&n.to_be_bytes()), Some(Some(&[n as u8; 10][..])));
         }
         cache.put(b"k".to_vec(), Some(vec![1]));
         cache.put(b"k".to_vec(), None);

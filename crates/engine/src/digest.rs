@@ -8,7 +8,7 @@
 use crate::keys::CollectionId;
 use crate::store::StoreError;
 use anabranch_causality::{DecodeError, Dot, Kind, Reader, Tag, Writer};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 /// How many buckets there are: 256 of keys, one of the collections.
@@ -37,14 +37,17 @@ pub struct Digest {
 /// What one transaction did to the buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deltas {
-    sums: BTreeMap<u16, u128>,
+    /// In the order of the buckets: nearly always two.
+    sums: Vec<(u16, u128)>,
 }
 
 impl Deltas {
     /// A row with that hash came.
     pub fn add(&mut self, bucket: u16, hash: u128) {
-        let sum = self.sums.entry(bucket).or_default();
-        *sum = sum.wrapping_add(hash);
+        match self.sums.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
+            Ok(at) => self.sums[at].1 = self.sums[at].1.wrapping_add(hash),
+            Err(at) => self.sums.insert(at, (bucket, hash)),
+        }
     }
 
     /// A row with that hash went.
@@ -54,12 +57,12 @@ impl Deltas {
 
     /// Takes note that a bucket was touched, even when nothing in it changed.
     pub fn touch(&mut self, bucket: u16) {
-        self.sums.entry(bucket).or_default();
+        self.add(bucket, 0);
     }
 
     /// The buckets and what was added to each.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u128)> + '_ {
-        self.sums.iter().map(|(bucket, sum)| (*bucket, *sum))
+        self.sums.iter().copied()
     }
 
     /// Appends a count, then bucket and sum each.
@@ -79,7 +82,7 @@ impl Deltas {
         let mut next = 0;
         for _ in 0..reader.count(BUCKETS, 17, "buckets")? {
             let bucket = read_bucket(reader, &mut next)?;
-            deltas.sums.insert(bucket, u128::from_le_bytes(reader.array("bucket")?));
+            deltas.sums.push((bucket, u128::from_le_bytes(reader.array("bucket")?)));
         }
         Ok(deltas)
     }
@@ -189,11 +192,8 @@ pub fn fold(digest: u128) -> u64 {
 /// The bucket of a key.
 #[must_use]
 pub fn bucket_of(collection: &str, kind: Kind, key: &str) -> u16 {
-    let mut hasher = Xxh3::new();
-    hasher.update(collection.as_bytes());
-    hasher.update(&[0, kind.0]);
-    hasher.update(key.as_bytes());
-    (hasher.digest() & 0xff) as u16
+    let bytes = [collection.as_bytes(), &[0, kind.0], key.as_bytes()].concat();
+    (xxh3_64(&bytes) & 0xff) as u16
 }
 
 /// Where a row stands, for its hash: names, not this replica's numbers.

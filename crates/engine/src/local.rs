@@ -345,7 +345,8 @@ impl Preparing<'_> {
         let (mut deltas, registry) = (Deltas::default(), self.engine.registry.clone());
         let planted = self.engine.planted;
         let mut step = crate::apply::Step::new(&registry, planted, (dot, hlc), &mut deltas);
-        step.rows(view, id, effect, self.operation, false, &resolver)?;
+        let target = crate::apply::Target::of(effect, id);
+        step.rows(view, target, effect, self.operation, false, &resolver)?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! of leaving a deletion beside an insertion. Further rows under the same subkey lie beside the slot, each under its
 //! tag, and the slot counts them. Which row has the slot depends on the order of arrival; what the rows *are* does not.
 
-use crate::keys::{self, CollectionId};
+use crate::keys;
 use crate::store::{Read, Space, StoreError};
 use crate::view::View;
 use anabranch_causality::{DecodeError, Hlc, Origin, Reader, Tag, Writer};
@@ -51,11 +51,11 @@ pub fn read(rest: &[u8], value: &[u8]) -> Result<(Vec<u8>, Stored), StoreError> 
     }
     let (subkey, tag) = keys::split_subkey(rest)?;
     let stored = match (tag, value.split_first()) {
-        (Some(tag), _) => Stored::Row(tag, RowValue::decode(value)?),
+        (Some(tag), _) => Stored::Row(tag, RowRef::decode(value)?.into()),
         (None, Some((&SUM, sum))) => Stored::Sum(sum.to_vec()),
         (None, _) => {
-            let slot = Slot::decode(value)?;
-            Stored::Row(slot.tag, slot.row)
+            let slot = SlotRef::decode(value)?;
+            Stored::Row(slot.tag, slot.row.into())
         }
     };
     Ok((subkey, stored))
@@ -79,16 +79,21 @@ pub(crate) fn encode_sum(sum: &[u8]) -> Vec<u8> {
 pub(crate) fn visit_subkey(
     read: &dyn Read,
     prefix: &[u8],
-    visit: &mut dyn FnMut(&Tag, &RowValue) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(&Tag, RowRef<'_>) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    let Some(bytes) = read.get(Space::Rows, prefix)? else { return Ok(()) };
-    let slot = Slot::decode(&bytes)?;
-    if visit(&slot.tag, &slot.row).is_break() || slot.more == 0 {
+    let mut more = Ok(0);
+    read.look(Space::Rows, prefix, &mut |bytes| {
+        more = SlotRef::decode(bytes).map(|slot| match visit(&slot.tag, slot.row) {
+            ControlFlow::Continue(()) => slot.more,
+            ControlFlow::Break(()) => 0,
+        });
+    })?;
+    if more? == 0 {
         return Ok(());
     }
     let mut failed = None;
     read.scan(Space::Rows, prefix, &keys::after(prefix), &mut |key, value| match read_beside(prefix, key, value) {
-        Ok(Some((tag, row))) => visit(&tag, &row),
+        Ok(Some((tag, row))) => visit(&tag, row),
         Ok(None) => ControlFlow::Continue(()),
         Err(error) => {
             failed = Some(error);
@@ -99,33 +104,50 @@ pub(crate) fn visit_subkey(
 }
 
 /// A row beside its slot; `None` for the slot itself.
-fn read_beside(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<(Tag, RowValue)>, StoreError> {
+fn read_beside<'a>(prefix: &[u8], key: &[u8], value: &'a [u8]) -> Result<Option<(Tag, RowRef<'a>)>, StoreError> {
     let rest = key.strip_prefix(prefix).ok_or_else(|| StoreError::corrupt("a row out of place"))?;
     if rest.is_empty() {
         return Ok(None);
     }
     let mut reader = Reader::new(rest);
     let tag = Tag::decode(&mut reader).map_err(|error| StoreError::corrupt(format!("a row's tag: {error}")))?;
-    Ok(Some((tag, RowValue::decode(value)?)))
+    Ok(Some((tag, RowRef::decode(value)?)))
 }
 
-/// The rows under one subkey, for changing.
-pub(crate) struct Subkey<'v, 'a> {
-    view: &'v mut View<'a>,
+/// The rows under one subkey, for changing. Its slot is read once, and written once by [`Subkey::close`]; until then
+/// nobody else may look at these rows.
+pub(crate) struct Subkey {
     prefix: Vec<u8>,
+    slot: Option<Slot>,
+    /// The slot is not what lies in the store.
+    changed: bool,
     /// Which rows there are has changed while there were several.
     shared: bool,
 }
 
-impl<'v, 'a> Subkey<'v, 'a> {
-    pub(crate) fn new(view: &'v mut View<'a>, id: CollectionId, key: &str, subkey: &[u8]) -> Self {
-        Self { view, prefix: keys::subkey_prefix(id, key, subkey), shared: false }
+impl Subkey {
+    /// Opens the rows under that prefix.
+    pub(crate) fn open(view: &View<'_>, prefix: Vec<u8>) -> Result<Self, StoreError> {
+        let mut slot = Ok(None);
+        view.reader().look(Space::Rows, &prefix, &mut |bytes| {
+            slot = SlotRef::decode(bytes).map(|slot| Some(slot.into()));
+        })?;
+        Ok(Self { slot: slot?, prefix, changed: false, shared: false })
     }
 
-    /// The prefix of the rows, when which there are has changed while there were several, before or after: the index of
-    /// conflicts wants to know.
-    pub(crate) fn shared(self) -> Option<Vec<u8>> {
-        self.shared.then_some(self.prefix)
+    /// The key of the slot, with which the keys of all these rows begin.
+    pub(crate) fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// Writes what has changed. The prefix comes back when which rows there are has changed while there were several,
+    /// before or after: the index of conflicts wants to know.
+    pub(crate) fn close(self, view: &mut View<'_>) -> Option<Vec<u8>> {
+        let shared = self.shared.then(|| self.prefix.clone());
+        if self.changed {
+            view.set(Space::Rows, self.prefix, self.slot.as_ref().map(Slot::encode));
+        }
+        shared
     }
 
     fn beside(&self, tag: &Tag) -> Vec<u8> {
@@ -134,73 +156,82 @@ impl<'v, 'a> Subkey<'v, 'a> {
         writer.into_bytes()
     }
 
-    fn slot(&self) -> Result<Option<Slot>, StoreError> {
-        self.view.get(Space::Rows, &self.prefix)?.map(|bytes| Slot::decode(&bytes)).transpose()
-    }
-
-    fn set_slot(&mut self, slot: Option<&Slot>) {
-        self.view.set(Space::Rows, self.prefix.clone(), slot.map(Slot::encode));
+    fn set_slot(&mut self, slot: Option<Slot>) {
+        self.slot = slot;
+        self.changed = true;
     }
 
     /// The row with that tag.
-    pub(crate) fn get(&self, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
-        match self.slot()? {
+    pub(crate) fn get(&self, view: &View<'_>, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
+        match &self.slot {
             None => Ok(None),
-            Some(slot) if slot.tag == *tag => Ok(Some(slot.row)),
+            Some(slot) if slot.tag == *tag => Ok(Some(slot.row.clone())),
             Some(slot) if slot.more == 0 => Ok(None),
             Some(_) => {
-                let found = self.view.get(Space::Rows, &self.beside(tag))?;
-                found.map(|bytes| RowValue::decode(&bytes)).transpose()
+                let found = view.get(Space::Rows, &self.beside(tag))?;
+                found.map(|bytes| RowRef::decode(&bytes).map(RowValue::from)).transpose()
             }
         }
     }
 
     /// Puts a row, in place of the one with that tag if there is one.
-    pub(crate) fn put(&mut self, tag: &Tag, row: RowValue) -> Result<(), StoreError> {
-        match self.slot()? {
-            None => self.set_slot(Some(&Slot { more: 0, tag: *tag, row })),
-            Some(slot) if slot.tag == *tag => self.set_slot(Some(&Slot { row, ..slot })),
-            Some(slot) => {
+    pub(crate) fn put(&mut self, view: &mut View<'_>, tag: &Tag, row: RowValue) -> Result<(), StoreError> {
+        match &mut self.slot {
+            None => self.set_slot(Some(Slot { more: 0, tag: *tag, row })),
+            Some(slot) if slot.tag == *tag => {
+                slot.row = row;
+                self.changed = true;
+            }
+            Some(Slot { more, .. }) => {
+                let more = *more;
                 let key = self.beside(tag);
                 self.shared = true;
-                if slot.more == 0 || self.view.get(Space::Rows, &key)?.is_none() {
-                    self.set_slot(Some(&Slot { more: slot.more + 1, ..slot }));
+                if more == 0 || view.get(Space::Rows, &key)?.is_none() {
+                    self.count(more + 1);
                 }
-                self.view.set(Space::Rows, key, Some(row.encode()));
+                view.set(Space::Rows, key, Some(row.encode()));
             }
         }
         Ok(())
     }
 
     /// Removes the row with that tag, and says what it was.
-    pub(crate) fn remove(&mut self, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
-        let Some(slot) = self.slot()? else { return Ok(None) };
-        self.shared |= slot.more > 0;
+    pub(crate) fn remove(&mut self, view: &mut View<'_>, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
+        let Some(slot) = &self.slot else { return Ok(None) };
+        let more = slot.more;
+        self.shared |= more > 0;
         if slot.tag == *tag {
-            let next = if slot.more == 0 { None } else { self.take_beside(slot.more)? };
-            self.set_slot(next.as_ref());
-            return Ok(Some(slot.row));
+            let next = if more == 0 { None } else { self.take_beside(view, more)? };
+            self.changed = true;
+            return Ok(std::mem::replace(&mut self.slot, next).map(|slot| slot.row));
         }
-        if slot.more == 0 {
+        if more == 0 {
             return Ok(None);
         }
         let key = self.beside(tag);
-        let Some(bytes) = self.view.get(Space::Rows, &key)? else { return Ok(None) };
-        self.view.set(Space::Rows, key, None);
-        self.set_slot(Some(&Slot { more: slot.more - 1, ..slot }));
-        RowValue::decode(&bytes).map(Some)
+        let Some(bytes) = view.get(Space::Rows, &key)? else { return Ok(None) };
+        view.set(Space::Rows, key, None);
+        self.count(more - 1);
+        Ok(Some(RowRef::decode(&bytes)?.into()))
+    }
+
+    /// So many rows lie beside the slot.
+    fn count(&mut self, more: u64) {
+        if let Some(slot) = &mut self.slot {
+            slot.more = more;
+            self.changed = true;
+        }
     }
 
     /// Takes the first row beside the slot: it gets the slot, when `more` were counted.
-    fn take_beside(&mut self, more: u64) -> Result<Option<Slot>, StoreError> {
+    fn take_beside(&self, view: &mut View<'_>, more: u64) -> Result<Option<Slot>, StoreError> {
         let (prefix, mut first) = (&self.prefix, Ok(None));
-        self.view.reader().scan(Space::Rows, prefix, &keys::after(prefix), &mut |key, value| {
-            first = read_beside(prefix, key, value);
+        view.reader().scan(Space::Rows, prefix, &keys::after(prefix), &mut |key, value| {
+            first = read_beside(prefix, key, value).map(|found| found.map(|(tag, row)| (tag, row.into())));
             if first == Ok(None) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let (tag, row) = first?.ok_or_else(|| StoreError::corrupt("a slot counts rows that are not there"))?;
-        let key = self.beside(&tag);
-        self.view.set(Space::Rows, key, None);
+        view.set(Space::Rows, self.beside(&tag), None);
         Ok(Some(Slot { more: more - 1, tag, row }))
     }
 }
@@ -212,6 +243,40 @@ struct Slot {
     row: RowValue,
 }
 
+/// The same as it lies in the store.
+struct SlotRef<'a> {
+    more: u64,
+    tag: Tag,
+    row: RowRef<'a>,
+}
+
+/// A [`RowValue`] as it lies in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowRef<'a> {
+    pub(crate) stamp: Hlc,
+    pub(crate) origin: Origin,
+    seq: u64,
+    pub(crate) payload: &'a [u8],
+}
+
+impl From<SlotRef<'_>> for Slot {
+    fn from(SlotRef { more, tag, row }: SlotRef<'_>) -> Self {
+        Self { more, tag, row: row.into() }
+    }
+}
+
+impl From<RowRef<'_>> for RowValue {
+    fn from(RowRef { stamp, origin, seq, payload }: RowRef<'_>) -> Self {
+        Self { stamp, origin, seq, payload: payload.to_vec() }
+    }
+}
+
+impl<'a> From<&'a RowValue> for RowRef<'a> {
+    fn from(row: &'a RowValue) -> Self {
+        Self { stamp: row.stamp, origin: row.origin, seq: row.seq, payload: &row.payload }
+    }
+}
+
 impl Slot {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(64 + self.row.payload.len());
@@ -220,8 +285,10 @@ impl Slot {
         self.row.write(&mut writer);
         writer.into_bytes()
     }
+}
 
-    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+impl<'a> SlotRef<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<Self, StoreError> {
         let read = || -> Result<Self, DecodeError> {
             let mut reader = Reader::new(bytes);
             if reader.u8("slot")? != SLOT {
@@ -229,7 +296,7 @@ impl Slot {
             }
             let more = reader.varint("rows beside")?;
             let tag = Tag::decode(&mut reader)?;
-            Ok(Self { more, tag, row: RowValue::read(reader)? })
+            Ok(Self { more, tag, row: RowRef::read(reader)? })
         };
         read().map_err(|error| StoreError::corrupt(format!("a row: {error}")))
     }
@@ -245,21 +312,24 @@ impl RowValue {
     fn write(&self, writer: &mut Writer) {
         writer.u64(self.stamp.0).u64(self.origin.0).varint(self.seq).raw(&self.payload);
     }
+}
 
-    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+impl<'a> RowRef<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<Self, StoreError> {
         Self::read(Reader::new(bytes)).map_err(|error| StoreError::corrupt(format!("a row: {error}")))
     }
 
-    fn read(mut reader: Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
         let (stamp, origin) = (Hlc(reader.u64("stamp")?), Origin(reader.u64("origin")?));
         let seq = reader.varint("sequence number")?;
-        Ok(Self { stamp, origin, seq, payload: reader.rest().to_vec() })
+        Ok(Self { stamp, origin, seq, payload: reader.rest() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::CollectionId;
     use crate::store::{Batch, Visit};
     use anabranch_causality::{Actor, OperationId};
     use std::cell::RefCell;
@@ -295,7 +365,7 @@ mod tests {
         let mut found = Vec::new();
         let prefix = keys::subkey_prefix(CollectionId(1), "k", b"s");
         visit_subkey(&view.reader(), &prefix, &mut |tag, row| {
-            found.push((*tag, row.clone()));
+            found.push((*tag, RowValue::from(row)));
             ControlFlow::Continue(())
         })
         .expect("rows");
@@ -315,14 +385,16 @@ mod tests {
             for _ in 0..5 {
                 let (which, put) = (u64::from(rest % 3) + 1, rest % 6 >= 3);
                 rest /= 6;
-                let mut subkey = Subkey::new(&mut view, CollectionId(1), "k", b"s");
-                assert_eq!(subkey.get(&tag(which)), Ok(model.get(&tag(which)).cloned()));
+                let prefix = keys::subkey_prefix(CollectionId(1), "k", b"s");
+                let mut subkey = Subkey::open(&view, prefix).expect("a slot");
+                assert_eq!(subkey.get(&view, &tag(which)), Ok(model.get(&tag(which)).cloned()));
                 if put {
-                    subkey.put(&tag(which), row(which)).expect("put");
+                    subkey.put(&mut view, &tag(which), row(which)).expect("put");
                     model.insert(tag(which), row(which));
                 } else {
-                    assert_eq!(subkey.remove(&tag(which)), Ok(model.remove(&tag(which))));
+                    assert_eq!(subkey.remove(&mut view, &tag(which)), Ok(model.remove(&tag(which))));
                 }
+                subkey.close(&mut view);
                 assert_eq!(all(&view), model.clone().into_iter().collect::<Vec<_>>());
             }
         }

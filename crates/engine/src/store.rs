@@ -55,6 +55,17 @@ pub trait Read {
     /// [`StoreError`] when the medium fails or its content is damaged.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Hands the value under `key` to `see`, if there is one: [`Read::get`] without a copy, where the store can.
+    ///
+    /// # Errors
+    /// As [`Read::get`].
+    fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        if let Some(value) = self.get(space, key)? {
+            see(&value);
+        }
+        Ok(())
+    }
+
     /// Visits all rows with `from <= key < to` in ascending order. An empty `to` means "to the end".
     ///
     /// # Errors

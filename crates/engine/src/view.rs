@@ -119,20 +119,31 @@ fn next_space(space: Space) -> Bound<(Space, Vec<u8>)> {
 
 impl Read for Layered<'_> {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut found = None;
+        self.look(space, key, &mut |value| found = Some(value.to_vec()))?;
+        Ok(found)
+    }
+
+    fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
         if let Some(value) = self.batch.rows.get(&(space, key.to_vec())) {
-            return Ok(value.clone());
+            value.iter().for_each(|value| see(value));
+            return Ok(());
         }
-        match self.cache {
-            Some(cache) if space == Space::Rows => {
-                if let Some(known) = cache.borrow().get(key) {
-                    return Ok(known);
-                }
-                let found = self.store.get(space, key)?;
-                cache.borrow_mut().put(key.to_vec(), found.clone());
-                Ok(found)
-            }
-            _ => self.store.get(space, key),
+        let Some(cache) = self.cache.filter(|_| space == Space::Rows) else {
+            return self.store.look(space, key, see);
+        };
+        if let Some(known) = cache.borrow().get(key) {
+            known.iter().for_each(|value| see(value));
+            return Ok(());
         }
+        let mut found = None;
+        self.store.look(space, key, &mut |value| found = Some(value.to_vec()))?;
+        found.iter().for_each(|value| see(value));
+        // Who sees a value may look at others meanwhile: then the cache is being read.
+        if let Ok(mut cache) = cache.try_borrow_mut() {
+            cache.put(key.to_vec(), found);
+        }
+        Ok(())
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
@@ -230,7 +241,7 @@ impl Rows for KeyRows<'_> {
         if let Some(subkey) = subkey {
             let prefix = keys::subkey_prefix(self.id, self.key, subkey);
             let visited = rows::visit_subkey(self.read, &prefix, &mut |tag, row| {
-                visit(Row { subkey, tag: *tag, stamp: row.stamp, payload: &row.payload })
+                visit(Row { subkey, tag: *tag, stamp: row.stamp, payload: row.payload })
             });
             return self.keep(visited);
         }

@@ -124,6 +124,10 @@ impl Read for DiskSnapshot {
         self.rows.get(space, key)
     }
 
+    fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        self.rows.look(space, key, see)
+    }
+
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
         self.rows.scan(space, from, to, visit)
     }
@@ -140,6 +144,10 @@ impl Read for DiskSnapshot {
 impl Read for DiskStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.rows.get(space, key)
+    }
+
+    fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        self.rows.look(space, key, see)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {

@@ -241,6 +241,14 @@ impl Read for MemorySnapshot {
         Ok(self.image.families[family(space)].get(key).map(|value| value.to_vec()))
     }
 
+    fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        self.counters.gets.fetch_add(1, Ordering::Relaxed);
+        if let Some(value) = self.image.families[family(space)].get(key) {
+            see(value);
+        }
+        Ok(())
+    }
+
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
         self.visit(family(space), from, to, false, visit);
         Ok(())
@@ -267,6 +275,10 @@ impl Read for MemorySnapshot {
 impl Read for MemoryStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.now.get(space, key)
+    }
+
+    fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        self.now.look(space, key, see)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {

@@ -115,6 +115,11 @@ impl Rows {
         get(&self.tree, SeqNo::MAX, space, key)
     }
 
+    /// As [`Rows::get`], without a copy.
+    pub(crate) fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        look(&self.tree, SeqNo::MAX, space, key, see)
+    }
+
     /// Bytes of the tables.
     pub(crate) fn bytes(&self) -> u64 {
         self.tree.disk_space()
@@ -137,6 +142,10 @@ impl Drop for RowsView {
 impl RowsView {
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         get(&self.tree, self.seqno, space, key)
+    }
+
+    pub(crate) fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        look(&self.tree, self.seqno, space, key, see)
     }
 
     pub(crate) fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
@@ -189,13 +198,20 @@ fn in_space(space: Space, key: &[u8]) -> Vec<u8> {
 }
 
 fn get(tree: &AnyTree, seqno: SeqNo, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut found = None;
+    look(tree, seqno, space, key, &mut |value| found = Some(value.to_vec()))?;
+    Ok(found)
+}
+
+fn look(tree: &AnyTree, seqno: SeqNo, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
     if !limits::possible(key) {
-        return Ok(None);
+        return Ok(());
     }
     match tree.get(in_space(space, key), seqno) {
-        Ok(value) => Ok(value.map(|value| value.to_vec())),
-        Err(error) => Err(failed(&format!("read {space:?}"), error)),
+        Ok(value) => value.iter().for_each(|value| see(value)),
+        Err(error) => return Err(failed(&format!("read {space:?}"), error)),
     }
+    Ok(())
 }
 
 /// Hands rows to a visitor until it has had enough.

@@ -7,7 +7,7 @@ use super::HISTORY;
 use crate::catalog::Catalog;
 use crate::keys::{self, CollectionId};
 use crate::resolutions::RESOLUTIONS;
-use crate::rows::{self, RowValue};
+use crate::rows::{self, RowRef};
 use crate::store::{Read, Space, StoreError};
 use crate::view::View;
 use anabranch_causality::{Hlc, Kind, Origin, Tag, Writer, names};
@@ -126,7 +126,7 @@ pub fn past(read: &dyn Read, catalog: &Catalog, conflict: ConflictId, most: usiz
     let (mut found, mut failed) = (Vec::new(), None);
     read.scan(Space::Rows, &prefix, &keys::after(&prefix), &mut |key, value| {
         match keys::split_key(key).and_then(|(_, rest)| rows::read(rest, value)) {
-            Ok((_, rows::Stored::Row(_, row))) => found.extend(read_record(&name, &row, &[])),
+            Ok((_, rows::Stored::Row(_, row))) => found.extend(read_record(&name, (&row).into(), &[])),
             Ok(_) => {}
             Err(error) => failed = Some(error),
         }
@@ -136,7 +136,7 @@ pub fn past(read: &dyn Read, catalog: &Catalog, conflict: ConflictId, most: usiz
     failed.map_or(Ok(found), Err)
 }
 
-fn read_record(conflict: &str, row: &RowValue, cursor: &[u8]) -> Option<Past> {
-    let (conflict, record) = (conflict.parse().ok()?, read_json(&row.payload).ok()?);
+fn read_record(conflict: &str, row: RowRef<'_>, cursor: &[u8]) -> Option<Past> {
+    let (conflict, record) = (conflict.parse().ok()?, read_json(row.payload).ok()?);
     Some(Past { conflict, record, stamp: row.stamp, origin: row.origin, cursor: cursor.to_vec() })
 }
