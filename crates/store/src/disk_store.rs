@@ -177,8 +177,8 @@ impl Store for DiskStore {
         if batch.is_empty() {
             return Ok(());
         }
-        limits::check(batch)?;
-        self.room.check(batch)?;
+        let size = limits::check(batch)?;
+        self.room.check(size)?;
         self.write(batch).inspect_err(|error| {
             // Found before anything was written.
             if error.kind != StoreErrorKind::Full {

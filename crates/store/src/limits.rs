@@ -15,11 +15,11 @@ pub const BATCH_MAX: u64 = 1 << 30;
 /// Log bytes around each row and each record, generously.
 const OVERHEAD: u64 = 32;
 
-/// Checks a batch against the limits before anything of it is written.
+/// Checks a batch against the limits before anything of it is written. Says how many bytes it takes in the log, at most.
 ///
 /// # Errors
 /// [`StoreErrorKind::Io`], naming the space and the length. The store stays usable.
-pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
+pub(crate) fn check(batch: &Batch) -> Result<u64, StoreError> {
     for ((space, key), value) in &batch.rows {
         if key.is_empty() || key.len() > KEY_MAX {
             return Err(refused(format!("a key of {} bytes in {space:?}, allowed are 1 to {KEY_MAX}", key.len())));
@@ -37,15 +37,14 @@ pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
     }
 }
 
-fn check_size(batch: &Batch, most: u64) -> Result<(), StoreError> {
+fn check_size(batch: &Batch, most: u64) -> Result<u64, StoreError> {
     match size(batch) {
         size if size > most => Err(refused(format!("a batch of {size} bytes, allowed are {most}"))),
-        _ => Ok(()),
+        size => Ok(size),
     }
 }
 
-/// Bytes that the batch takes in the log, at most.
-pub(crate) fn size(batch: &Batch) -> u64 {
+fn size(batch: &Batch) -> u64 {
     let rows = batch.rows.iter().map(|((_, key), value)| key.len() + value.as_ref().map_or(0, Vec::len));
     let log = batch.log.iter().map(|(_, record)| record.len());
     OVERHEAD + rows.chain(log).map(|bytes| bytes as u64 + OVERHEAD).sum::<u64>()

@@ -2,13 +2,16 @@
 //! the store unusable until it is opened again.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use anabranch_engine::store::{Batch, StoreError, StoreErrorKind};
-
-use crate::limits;
+use anabranch_engine::store::{StoreError, StoreErrorKind};
 
 /// A batch is written twice: to the log now, to a table later.
 const COPIES: u64 = 2;
+
+/// How long an answer of the operating system is relied on, and for which part of the reserve.
+const ANSWER_HOLDS: Duration = Duration::from_millis(10);
+const PART: u64 = 64;
 
 /// Free and total bytes of a file system.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Free {
 pub(crate) struct Room {
     path: PathBuf,
     min_free: u64,
+    /// When the operating system was asked last, and how much more could be written then.
+    asked: Option<(Instant, u64)>,
     /// Instead of asking the operating system.
     #[cfg(test)]
     pub(crate) pretend: Option<Free>,
@@ -33,6 +38,7 @@ impl Room {
         Self {
             path,
             min_free,
+            asked: None,
             #[cfg(test)]
             pretend: None,
         }
@@ -40,21 +46,36 @@ impl Room {
 
     /// # Errors
     /// `Full` when the batch would leave too little.
-    pub(crate) fn check(&self, batch: &Batch) -> Result<(), StoreError> {
+    pub(crate) fn check(&mut self, size: u64) -> Result<(), StoreError> {
         if self.min_free == 0 {
             return Ok(());
         }
-        match self.free() {
-            Some(free) => self.judge(free, limits::size(batch).saturating_mul(COPIES)),
-            // Not told: then the write itself has to show it.
-            None => Ok(()),
+        let need = size.saturating_mul(COPIES);
+        #[cfg(test)]
+        if self.pretend.is_some() {
+            self.asked = None;
         }
+        // Others write to the disk as well: an answer is good for a moment, and for a small part of what is kept in reserve.
+        if let Some((at, left)) = &mut self.asked
+            && at.elapsed() < ANSWER_HOLDS
+            && need <= *left
+        {
+            *left -= need;
+            return Ok(());
+        }
+        self.asked = None;
+        // Not told: then the write itself has to show it.
+        let Some(free) = self.free() else { return Ok(()) };
+        let left = self.judge(free, need)?;
+        self.asked = Some((Instant::now(), left.min(self.min_free / PART)));
+        Ok(())
     }
 
-    fn judge(&self, free: Free, need: u64) -> Result<(), StoreError> {
+    /// How much may be written beyond what is needed now.
+    fn judge(&self, free: Free, need: u64) -> Result<u64, StoreError> {
         let reserve = self.min_free.min(free.total / 8);
-        if free.available >= reserve.saturating_add(need) {
-            return Ok(());
+        if let Some(left) = free.available.checked_sub(reserve.saturating_add(need)) {
+            return Ok(left);
         }
         let what = format!(
             "{} has {} bytes left, {reserve} are kept in reserve and {need} are needed",

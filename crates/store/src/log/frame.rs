@@ -22,7 +22,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub(crate) const HEAD: usize = 8 + 4 + 8;
 
 /// The longest body. An engine's batch has some ten MiB.
-pub(crate) const MAX_BODY: usize = 1 << 30;
+pub(crate) const MAX_BODY: usize = crate::limits::BATCH_MAX as usize;
 
 const DELETED: u8 = 0x80;
 
