@@ -75,6 +75,12 @@ impl<'de> Visitor<'de> for PlainVisitor {
     }
 }
 
+/// Whether the bytes are a JSON value; as a value, not merely as tokens: a number out of range would fail every read.
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    text.and_then(|text| std::str::from_utf8(text).ok()).is_some_and(is_plain) || read_json(bytes).is_ok()
+}
+
 /// How many bytes the compact text has, or `None` when it has more than `most`. Stops writing there.
 pub(crate) fn length(value: &Value, most: usize) -> Option<usize> {
     if let Value::String(text) = value
@@ -144,6 +150,19 @@ mod tests {
             let value = json!(format!("a{character}b"));
             let text = value.to_string();
             assert_eq!((canonical(&value), length(&value, 99)), (text.clone().into_bytes(), Some(text.len())));
+            assert!(is_value(text.as_bytes()));
+            let bare = format!("\"{character}\"");
+            assert_eq!(is_value(bare.as_bytes()), read_json(bare.as_bytes()).is_ok(), "{bare}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_text_is_no_value() {
+        for bytes in [&b"\""[..], b"", b"\"\xff\"", b"\"a", b"a\"", b"\"a\" ,\"b\"", b"1e999"] {
+            assert!(!is_value(bytes) && read_json(bytes).is_err(), "{bytes:?}");
+        }
+        for bytes in [&b"\"\""[..], b"{\"a\":[1]}", b" 1 "] {
+            assert!(is_value(bytes), "{bytes:?}");
         }
     }
 
