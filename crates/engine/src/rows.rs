@@ -8,13 +8,15 @@
 use crate::keys;
 use crate::store::{Read, Space, StoreError};
 use crate::view::View;
-use anabranch_causality::{DecodeError, Hlc, Origin, Reader, Tag, Writer};
+use anabranch_causality::{Actor, DecodeError, Hlc, OperationId, Origin, Reader, Tag, Writer};
 use std::ops::ControlFlow;
 
 const SUM: u8 = 0;
 const SLOT: u8 = 1;
 /// The head of a pile: see [`crate::pile`].
 pub(crate) const PILE: u8 = 2;
+/// A slot whose row stands where its operation was numbered: the tag says nothing more than the dot.
+const OWN_SLOT: u8 = 3;
 
 /// A row's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,23 +282,41 @@ impl<'a> From<&'a RowValue> for RowRef<'a> {
 impl Slot {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(64 + self.row.payload.len());
-        writer.u8(SLOT).varint(self.more);
-        self.tag.encode(&mut writer);
+        if self.tag.operation == numbered(self.row.origin, self.row.seq) {
+            writer.u8(OWN_SLOT).varint(self.more).varint(u64::from(self.tag.position));
+        } else {
+            writer.u8(SLOT).varint(self.more);
+            self.tag.encode(&mut writer);
+        }
         self.row.write(&mut writer);
         writer.into_bytes()
     }
+}
+
+/// The id of an operation of no session: its leader numbered it.
+fn numbered(origin: Origin, seq: u64) -> OperationId {
+    OperationId { actor: Actor::Leader(origin), counter: seq, hash: 0 }
 }
 
 impl<'a> SlotRef<'a> {
     fn decode(bytes: &'a [u8]) -> Result<Self, StoreError> {
         let read = || -> Result<Self, DecodeError> {
             let mut reader = Reader::new(bytes);
-            if reader.u8("slot")? != SLOT {
-                return Err(DecodeError::Invalid("slot"));
-            }
+            let form = reader.u8("slot")?;
             let more = reader.varint("rows beside")?;
-            let tag = Tag::decode(&mut reader)?;
-            Ok(Self { more, tag, row: RowRef::read(reader)? })
+            match form {
+                SLOT => {
+                    let tag = Tag::decode(&mut reader)?;
+                    Ok(Self { more, tag, row: RowRef::read(reader)? })
+                }
+                OWN_SLOT => {
+                    let position = reader.varint("position")?;
+                    let position = u32::try_from(position).map_err(|_| DecodeError::TooLarge("position"))?;
+                    let row = RowRef::read(reader)?;
+                    Ok(Self { more, tag: Tag { operation: numbered(row.origin, row.seq), position }, row })
+                }
+                _ => Err(DecodeError::Invalid("slot")),
+            }
         };
         read().map_err(|error| StoreError::corrupt(format!("a row: {error}")))
     }
@@ -331,7 +351,6 @@ mod tests {
     use super::*;
     use crate::keys::CollectionId;
     use crate::store::{Batch, Visit};
-    use anabranch_causality::{Actor, OperationId};
     use std::cell::RefCell;
 
     /// A store with nothing in it: all that the tests write stays in the batch.
@@ -371,6 +390,26 @@ mod tests {
         .expect("rows");
         found.sort_by_key(|(tag, _)| *tag);
         found
+    }
+
+    #[test]
+    fn slots_have_these_bytes() {
+        let (origin, dot) = (Origin(0x0102), [0x02, 0x01, 0, 0, 0, 0, 0, 0, 0xac, 0x02]);
+        let row = || RowValue { stamp: Hlc(7), origin, seq: 300, payload: b"p".to_vec() };
+        let operation = |counter| OperationId { actor: Actor::Leader(origin), counter, hash: 0 };
+        let bytes =
+            |counter| Slot { more: 5, tag: Tag { operation: operation(counter), position: 1 }, row: row() }.encode();
+        assert_eq!(bytes(300), [&[3, 5, 1, 7, 0, 0, 0, 0, 0, 0, 0][..], &dot, b"p"].concat(), "its own number");
+        let mut other = Writer::new();
+        Tag { operation: operation(299), position: 1 }.encode(&mut other);
+        let expected = [&[1, 5][..], other.as_bytes(), &[7, 0, 0, 0, 0, 0, 0, 0], &dot, b"p"].concat();
+        assert_eq!(bytes(299), expected, "a copy was sequenced earlier, elsewhere");
+        for counter in [299, 300] {
+            let bytes = bytes(counter);
+            let back = SlotRef::decode(&bytes).expect("a slot");
+            assert_eq!((back.more, back.tag.operation, back.tag.position), (5, operation(counter), 1));
+            assert_eq!(RowValue::from(back.row), row());
+        }
     }
 
     /// Every order of putting and removing three rows leaves what a plain map would hold.
