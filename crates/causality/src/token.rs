@@ -43,9 +43,8 @@ impl Token {
     /// A token for one shard.
     #[must_use]
     pub fn of(shard: ShardId, vector: VersionVector) -> Self {
-        let mut token = Self::new();
-        token.join_vector(shard, &vector);
-        token
+        let vectors = if vector.is_empty() { BTreeMap::new() } else { BTreeMap::from([(shard, vector)]) };
+        Self { vectors }
     }
 
     /// What it asks of `shard`; `None` for nothing.
