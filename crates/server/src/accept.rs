@@ -4,7 +4,9 @@ use crate::app::{App, HttpConfig};
 use crate::changes::{HangUp, Readers};
 use crate::error::ServerError;
 use crate::forward::Links;
+use crate::last_token::LastToken;
 use crate::metrics::Metrics;
+use crate::reads::Reads;
 use crate::{routes, serve};
 use anabranch::{Database, Network};
 use axum::Router;
@@ -81,6 +83,8 @@ pub fn serve_http(
         conflicts: Arc::default(),
         readers: Readers::new(&config, stopped.clone()),
         links: Links::default(),
+        reads: Reads::default(),
+        last_token: LastToken::default(),
         metrics: Metrics::new(&database),
         database,
         network,

@@ -7,27 +7,33 @@ use axum::response::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::StatusCode;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What an answer shows: its token must cover it.
 #[derive(Clone)]
-pub(crate) struct Shown(pub(crate) Token);
+pub(crate) enum Shown {
+    /// Something of a state.
+    State(Arc<View>),
+    /// What a token covers.
+    Token(Token),
+}
 
 /// A JSON answer that shows something of `view`.
-pub(crate) fn of(view: &View, status: StatusCode, body: &Value) -> Response {
+pub(crate) fn of(view: &Arc<View>, status: StatusCode, body: &Value) -> Response {
     text(view, status, body.to_string())
 }
 
 /// The same, the JSON being written already.
-pub(crate) fn text(view: &View, status: StatusCode, body: String) -> Response {
+pub(crate) fn text(view: &Arc<View>, status: StatusCode, body: String) -> Response {
     let mut response = plain(status, "application/json", body);
-    response.extensions_mut().insert(Shown(view.token()));
+    response.extensions_mut().insert(Shown::State(view.clone()));
     response
 }
 
 /// The same for what `token` covers.
 pub(crate) fn shows(token: Token, status: StatusCode, body: &Value) -> Response {
     let mut response = plain(status, "application/json", body.to_string());
-    response.extensions_mut().insert(Shown(token));
+    response.extensions_mut().insert(Shown::Token(token));
     response
 }
 

@@ -3,7 +3,9 @@
 use crate::changes::Readers;
 use crate::forward::Links;
 use crate::inbox::Counts;
+use crate::last_token::LastToken;
 use crate::metrics::Metrics;
+use crate::reads::Reads;
 use anabranch::{Database, Network, PeerState, Status, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) links: Links,
     pub(crate) readers: Readers,
+    pub(crate) reads: Reads,
+    pub(crate) last_token: LastToken,
     pub(crate) conflicts: Arc<Counts>,
     pub(crate) started: Instant,
     /// The address it listens at, as hosts are compared with it; `None` when it is not on loopback.

@@ -13,8 +13,8 @@ use anabranch::resolvers::ConflictId;
 use anabranch::{AckLevel, Context, Dot, SessionId, Token, VersionVector, View, WaitError};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -32,7 +32,6 @@ const MAX_DRAINED: usize = 4 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// What of a request was read before anything else was done: every answer needs it.
-#[derive(Clone)]
 pub(crate) struct Asked {
     /// The request's id.
     pub(crate) id: String,
@@ -47,9 +46,8 @@ pub(crate) struct PassedOn;
 /// One request to `/v1`.
 pub(crate) struct Call {
     id: String,
-    method: String,
-    path: String,
-    query: Option<String>,
+    method: Method,
+    uri: Uri,
     pub(crate) headers: HeaderMap,
     token: Token,
     deadline: Instant,
@@ -65,8 +63,8 @@ impl FromRequestParts<Arc<App>> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
-        let (id, token) = match parts.extensions.get::<Asked>().cloned() {
-            Some(Asked { id, token }) => (id, token?),
+        let (id, token) = match parts.extensions.get::<Arc<Asked>>() {
+            Some(asked) => (asked.id.clone(), asked.token.clone()?),
             None => (headers::request_id(&parts.headers), Token::new()),
         };
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
@@ -77,10 +75,10 @@ impl FromRequestParts<Arc<App>> for Call {
         let forward = headers::forward(&parts.headers)? && !passed_on;
         Ok(Self {
             id,
-            method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().map(str::to_owned),
-            headers: parts.headers.clone(),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            // Whoever reads the body of a call looks at them here.
+            headers: std::mem::take(&mut parts.headers),
             token,
             deadline: Instant::now() + wait,
             forward,
@@ -116,7 +114,7 @@ impl Terms {
 impl Call {
     /// A segment of the path as it was sent; `/v1/data/c/k` has `data` as its first.
     fn segment(&self, index: usize) -> &str {
-        self.path.split('/').nth(index + 1).unwrap_or_default()
+        self.uri.path().split('/').nth(index + 1).unwrap_or_default()
     }
 
     /// The collection that the path names.
@@ -137,7 +135,7 @@ impl Call {
 
     /// The parameters of the query.
     pub(crate) fn query(&self, known: &[&str]) -> Result<Query, Problem> {
-        Query::parse(self.query.as_deref(), known)
+        Query::parse(self.uri.query(), known)
     }
 
     /// What a write asks for beside the change itself.

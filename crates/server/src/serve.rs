@@ -34,11 +34,11 @@ pub(crate) async fn serve(app: Arc<App>, router: Router, request: Request<Body>)
     let is_api = path.starts_with("/v1");
     let has_empty_name = is_api && path.split('/').skip(1).any(str::is_empty);
     let token = headers::token(request.headers(), &app.database.names().cluster);
-    let asked = Asked { id: id.clone(), token };
+    let asked = Arc::new(Asked { id, token });
     let answered = answer(&app, router, request, asked.clone()).instrument(span.clone()).await;
     let _inside = span.enter();
     let route = answered.extensions().get::<MatchedPath>().cloned();
-    let mut response = with_body(answered, &id, has_empty_name);
+    let mut response = with_body(answered, &asked.id, has_empty_name);
     stamp(&app, &mut response, &asked, is_api);
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     app.metrics.request(&method, route, response.status(), started.elapsed());
@@ -46,7 +46,7 @@ pub(crate) async fn serve(app: Arc<App>, router: Router, request: Request<Body>)
     response
 }
 
-async fn answer(app: &App, router: Router, request: Request<Body>, asked: Asked) -> Response {
+async fn answer(app: &App, router: Router, request: Request<Body>, asked: Arc<Asked>) -> Response {
     if let Err(problem) = guard::check(app, request.uri(), request.headers()) {
         return problem.into_response();
     }
@@ -61,7 +61,7 @@ async fn answer(app: &App, router: Router, request: Request<Body>, asked: Asked)
     response
 }
 
-async fn routed(app: &App, router: Router, mut request: Request<Body>, asked: Asked) -> Response {
+async fn routed(app: &App, router: Router, mut request: Request<Body>, asked: Arc<Asked>) -> Response {
     request.extensions_mut().insert(asked);
     let routed = Catch::new(router.oneshot(request));
     match tokio::time::timeout(app.config.request_timeout, routed).await {
@@ -117,16 +117,14 @@ fn passed_back(answer: problem::Elsewhere, mut response: Response) -> Response {
 
 /// Adds what every answer carries.
 fn stamp(app: &App, response: &mut Response, asked: &Asked, is_api: bool) {
-    let shown = response.extensions_mut().remove::<Shown>().map(|Shown(token)| token);
-    let names = app.database.names();
+    let shown = response.extensions_mut().remove::<Shown>();
     let elsewhere = response.extensions_mut().remove::<Elsewhere>().is_some();
-    let token = if elsewhere { String::new() } else { covering(app, shown, asked).encode(&names.cluster) };
     let headers = response.headers_mut();
     if !elsewhere {
-        put(headers, &headers::TOKEN, &token);
-        put(headers, &headers::SERVED_BY, &names.node);
+        put(headers, headers::TOKEN, token(app, shown, asked));
+        put(headers, headers::SERVED_BY, HeaderValue::from_str(&app.database.names().node).ok());
     }
-    put(headers, &headers::REQUEST_ID, &asked.id);
+    put(headers, headers::REQUEST_ID, HeaderValue::from_str(&asked.id).ok());
     if is_api {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -134,12 +132,14 @@ fn stamp(app: &App, response: &mut Response, asked: &Asked, is_api: bool) {
 
 /// The token that covers what the request asked for and what the answer shows. An answer that does not say what it shows
 /// (a rejection, say) shows at most what there is now.
-fn covering(app: &App, shown: Option<Token>, asked: &Asked) -> Token {
-    if let Some(shown) = shown {
+fn token(app: &App, shown: Option<Shown>, asked: &Asked) -> Option<HeaderValue> {
+    let token = match shown {
         // Given only by handlers that waited for what was asked.
-        return shown;
-    }
-    app.covering(asked.token.as_ref().unwrap_or(&Token::new()))
+        Some(Shown::State(view)) => return app.last_token.of(&view, app.database.names()).ok(),
+        Some(Shown::Token(token)) => token,
+        None => app.covering(asked.token.as_ref().unwrap_or(&Token::new())),
+    };
+    HeaderValue::try_from(token.encode(&app.database.names().cluster)).ok()
 }
 
 /// Answers a request that another node passes on, as if it had come by HTTP: the answer, and what it shows.
@@ -179,9 +179,9 @@ static PASSED_BACK: [HeaderName; 7] =
 #[derive(Clone)]
 pub(crate) struct Elsewhere;
 
-fn put(headers: &mut HeaderMap, name: &hyper::header::HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name.clone(), value);
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value);
     }
 }
 

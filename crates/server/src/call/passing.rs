@@ -13,7 +13,7 @@ use hyper::http::StatusCode;
 impl Call {
     /// The request as it is passed on to another node. What it says of a write was checked before.
     pub(super) fn request(&self, app: &App, writes: bool) -> Request {
-        let query = self.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+        let query = self.uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let mut headers = vec![pair(&headers::REQUEST_ID, self.id.as_bytes())];
         if !self.token.is_empty() {
             headers.push(pair(&headers::TOKEN, self.token.encode(&app.database.names().cluster).as_bytes()));
@@ -21,8 +21,8 @@ impl Call {
         let of_write = headers::OF_WRITES.iter().filter(|_| writes);
         headers.extend(of_write.filter_map(|name| Some(pair(name, self.headers.get(name)?.as_bytes()))));
         let http = Http {
-            method: self.method.clone(),
-            target: format!("{}{query}", self.path),
+            method: self.method.to_string(),
+            target: format!("{}{query}", self.uri.path()),
             headers,
             body: self.body.get().map(|body| body.to_vec()).unwrap_or_default(),
         };

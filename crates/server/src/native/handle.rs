@@ -8,7 +8,7 @@ use crate::forward::{self, no_leader, not_here};
 use crate::path;
 use crate::problem::{Code, Problem};
 use crate::reach::{Reached, Wish, reach};
-use crate::routes::read;
+use crate::reads::apart;
 use crate::{acknowledge, serve};
 use anabranch::{AckLevel, Asker, Change, Token, View, Write, names};
 use anabranch_protocol::{Answer, Ask, Described, Page, Reply, Request, Standing, Written};
@@ -90,7 +90,13 @@ async fn show(app: &Arc<App>, request: Request, deadline: Instant, lanes: &Lanes
     };
     let view = fresh(app, request.max_lag_ms, view).await?;
     let (lane, ask) = (lanes.enter().await, request.ask);
-    let answer = read(view.clone(), move |view| shown_of(view, &ask)).await?;
+    let answer = match &ask {
+        Ask::Get { collection, .. } => {
+            let kind = view.collection(collection)?.kind;
+            app.reads.key(&view, kind, move |view| shown_of(view, &ask)).await?
+        }
+        _ => apart(view.clone(), move |view| shown_of(view, &ask)).await?,
+    };
     Ok((Answered::Here(view.token(), answer), lane))
 }
 
@@ -203,11 +209,11 @@ fn check_write(write: &Write) -> Result<(), Problem> {
 }
 
 async fn written(app: &App, write: Write, ack: AckLevel, show: bool, deadline: Instant) -> Result<Answered, Problem> {
-    let first = write.changes.first().cloned();
+    let first = if show { write.changes.first().cloned() } else { None };
     let written = app.database.apply_async(write).await?;
     let view = app.database.view();
     let outcome = match first {
-        Some(Change::Operate { collection, kind, key, operation, .. }) if show => {
+        Some(Change::Operate { collection, kind, key, operation, .. }) => {
             let found = view.catalog().get(&collection, kind).cloned();
             let path = found.as_ref().map_or_else(|| collection.clone(), |found| view.catalog().path(found));
             // What was written stays written, whether or not it can be shown.

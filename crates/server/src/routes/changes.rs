@@ -47,7 +47,7 @@ pub(crate) async fn changes(
     let hang_up = hang_up.map(|Extension(hang_up)| hang_up).unwrap_or_default();
     let told = app.readers.tell(place, Changes(watch), form, hang_up);
     let mut response = answer::plain(StatusCode::OK, media, Body::new(told));
-    response.extensions_mut().insert(Shown(shown));
+    response.extensions_mut().insert(Shown::Token(shown));
     Ok(response)
 }
 

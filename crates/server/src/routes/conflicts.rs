@@ -2,7 +2,6 @@
 
 use super::changes::{enter, wants_events};
 use super::data::{self, DEPTH};
-use super::read;
 use super::write::{self, One};
 use crate::answer::{self, Shown};
 use crate::app::App;
@@ -12,6 +11,7 @@ use crate::headers;
 use crate::inbox;
 use crate::path::{self, Query};
 use crate::problem::{Code, Problem};
+use crate::reads::apart;
 use anabranch::resolvers::{ConflictId, OperationError, Resolution};
 use anabranch::{Operation, Token, View};
 use axum::Extension;
@@ -41,7 +41,7 @@ pub(crate) async fn list(
     let limit = data::limit(&query)?;
     let after = query.get("after").map(str::to_owned);
     let view = call.view(&app).await?;
-    let body = read(view.clone(), move |view| page(view, collection.as_deref(), after, limit)).await?;
+    let body = apart(view.clone(), move |view| page(view, collection.as_deref(), after, limit)).await?;
     Ok(answer::text(&view, StatusCode::OK, body))
 }
 
@@ -88,7 +88,7 @@ async fn stream(app: &App, call: &Call, collection: Option<String>, hang_up: Han
     let media = form.media();
     let source = Inbox { database: app.database.clone(), watch };
     let mut response = answer::plain(StatusCode::OK, media, Body::new(app.readers.tell(place, source, form, hang_up)));
-    response.extensions_mut().insert(Shown(shown));
+    response.extensions_mut().insert(Shown::Token(shown));
     Ok(response)
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn one(State(app): State<Arc<App>>, call: Call) -> Result<Respo
     call.query(&[])?;
     let id = call.conflict()?;
     let view = call.view(&app).await?;
-    let found = read(view.clone(), move |view| Ok(view.conflict(id)?)).await?;
+    let found = apart(view.clone(), move |view| Ok(view.conflict(id)?)).await?;
     let found = found.ok_or_else(|| no_such_conflict(id))?;
     Ok(answer::of(&view, StatusCode::OK, &inbox::conflict(&found)))
 }
@@ -120,7 +120,7 @@ pub(crate) async fn history(State(app): State<Arc<App>>, call: Call) -> Result<R
     }
     let (limit, after) = (data::limit(&query)?, query.get("after").map(str::to_owned));
     let view = call.view(&app).await?;
-    let page = read(view.clone(), move |view| {
+    let page = apart(view.clone(), move |view| {
         Ok(view.resolutions(collection.as_deref(), key.as_deref(), after.as_deref(), limit)?)
     });
     let page = page.await?;
@@ -139,7 +139,7 @@ pub(crate) async fn resolve(State(app): State<Arc<App>>, call: Call, body: Body)
     // One more than a value, for `{"value":value}`.
     let resolution = Resolution::from_json(id, call.json(&app, body, DEPTH + 1).await?).map_err(malformed)?;
     let view = call.base(&app).await?;
-    let place = read(view, move |view| {
+    let place = apart(view, move |view| {
         let found = view.place_of_conflict(id)?;
         Ok(found.map(|(collection, key)| (view.catalog().path(&collection), collection, key)))
     });
@@ -148,7 +148,7 @@ pub(crate) async fn resolve(State(app): State<Arc<App>>, call: Call, body: Body)
     let answer = write::one(&app, One { path, collection, key, operation, context: None }, &terms).await;
     match answer {
         Err(problem) if problem.code() == Code::AlreadyResolved => {
-            let decisions = read(app.database.view(), move |view| Ok(view.ended(id)?)).await?;
+            let decisions = apart(app.database.view(), move |view| Ok(view.ended(id)?)).await?;
             Err(problem.with("outcome", decisions.iter().map(inbox::decision).collect::<Vec<_>>()))
         }
         answer => answer,

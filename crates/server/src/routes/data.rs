@@ -1,6 +1,5 @@
 //! `/v1/data`.
 
-use super::read;
 use super::write::{self, One};
 use super::yjs;
 use crate::answer;
@@ -9,11 +8,13 @@ use crate::call::Call;
 use crate::headers;
 use crate::path::{self, Query};
 use crate::problem::{Code, Problem};
-use anabranch::{Kind, Operation, Outcome, View, names};
+use crate::reads::apart;
+use anabranch::{Collection, Kind, Operation, Outcome, View, names};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -34,32 +35,47 @@ pub(crate) async fn get(State(app): State<Arc<App>>, call: Call) -> Result<Respo
         return yjs::get(&app, &call, &query).await;
     }
     let view = call.view(&app).await?;
-    let (wanted, place) = (key.clone(), path.clone());
-    let found = read(view.clone(), move |view| Ok((view.collection(&place)?.clone(), view.get(&place, &wanted)?)));
-    let (collection, outcome) = found.await?;
+    let kind = view.collection(&path)?.kind;
+    app.reads.key(&view, kind, move |view| one(view, &path, &key)).await
+}
+
+/// The answer to who reads a key.
+fn one(view: &Arc<View>, path: &str, key: &str) -> Result<Response, Problem> {
+    let collection = view.collection(path)?;
+    let outcome = view.get(path, key)?;
     let mut response = match &outcome {
-        Some(outcome) => answer::of(&view, StatusCode::OK, &item(&view, &path, &key, outcome)?),
+        Some(outcome) => answer::text(view, StatusCode::OK, item(view, collection, key, outcome)?),
         None => Problem::new(Code::NoSuchKey, format!("there is no key {key:?} in {path}")).into_response(),
     };
-    let context = write::context(&collection, &key, outcome.as_ref());
+    let context = write::context(collection, key, outcome.as_ref());
     response.headers_mut().extend(context.map(|value| (headers::CONTEXT, value)));
     Ok(response)
 }
 
 /// One key as reads show it.
-fn item(view: &View, path: &str, key: &str, outcome: &Outcome) -> Result<Value, Problem> {
-    let collection = view.collection(path)?;
-    let mut item = json!({
-        "collection": view.catalog().path(collection),
-        "key": key,
-        "resolver": collection.resolver,
-        "value": outcome.value,
-        "conflicts": outcome.conflicts,
-    });
-    if outcome.overflow {
-        item["overflow"] = true.into();
-    }
-    Ok(item)
+#[derive(Serialize)]
+struct Item<'a> {
+    collection: String,
+    conflicts: u64,
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overflow: Option<bool>,
+    resolver: &'a str,
+    value: &'a Value,
+}
+
+/// One key as JSON, written straight from its value: that may be large.
+fn item(view: &View, collection: &Collection, key: &str, outcome: &Outcome) -> Result<String, Problem> {
+    let item = Item {
+        collection: view.catalog().path(collection),
+        conflicts: outcome.conflicts,
+        key,
+        overflow: outcome.overflow.then_some(true),
+        resolver: &collection.resolver,
+        value: &outcome.value,
+    };
+    let written = serde_json::to_string(&item);
+    written.map_err(|_| Problem::new(Code::Internal, "the value cannot be shown: this is a fault of the server"))
 }
 
 /// `GET /v1/data/{c}`
@@ -74,7 +90,7 @@ pub(crate) async fn scan(State(app): State<Arc<App>>, call: Call) -> Result<Resp
         return Err(Problem::bad_request(format!("a key has at most {} bytes", names::MAX_KEY)));
     }
     let view = call.view(&app).await?;
-    let body = read(view.clone(), move |view| page(view, &path, &prefix, after, limit)).await?;
+    let body = apart(view.clone(), move |view| page(view, &path, &prefix, after, limit)).await?;
     Ok(answer::text(&view, StatusCode::OK, body))
 }
 
@@ -89,6 +105,7 @@ pub(super) fn limit(query: &Query) -> Result<usize, Problem> {
 
 /// The body of a page, written item by item so that large values are not held twice.
 fn page(view: &View, path: &str, prefix: &str, after: Option<String>, limit: usize) -> Result<String, Problem> {
+    let collection = view.collection(path)?;
     let mut body = "{\"items\":[".to_owned();
     let (mut next, mut count) = (after, 0);
     loop {
@@ -97,7 +114,7 @@ fn page(view: &View, path: &str, prefix: &str, after: Option<String>, limit: usi
             if count > 0 {
                 body.push(',');
             }
-            body.push_str(&item(view, path, &entry.key, &entry.outcome)?.to_string());
+            body.push_str(&item(view, collection, &entry.key, &entry.outcome)?);
             count += 1;
         }
         next = found.next;

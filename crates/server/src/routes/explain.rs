@@ -1,11 +1,11 @@
 //! `/v1/explain`.
 
-use super::read;
 use crate::answer;
 use crate::app::App;
 use crate::call::Call;
 use crate::clock::rfc3339;
 use crate::problem::{Code, Problem};
+use crate::reads::apart;
 use anabranch::ExplainedVersion;
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ pub(crate) async fn explain(State(app): State<Arc<App>>, call: Call) -> Result<R
     let (collection, key) = call.target()?;
     call.query(&[])?;
     let view = call.view(&app).await?;
-    let explained = read(view.clone(), move |view| {
+    let explained = apart(view.clone(), move |view| {
         let explained = view.explain(&collection, &key)?;
         let missing = || Problem::new(Code::NoSuchKey, format!("there is no key {key:?} in {collection}"));
         let outcome = explained.outcome.ok_or_else(missing)?;

@@ -14,9 +14,7 @@ mod write;
 mod yjs;
 
 use crate::app::App;
-use crate::problem::{Code, Problem};
 use crate::serve::note_route;
-use anabranch::View;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post, put};
@@ -49,18 +47,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     routes.route_layer(from_fn(note_route)).with_state(app)
 }
 
-/// Reads from a view on a thread that may wait for the disk.
-pub(crate) async fn read<T: Send + 'static>(
-    view: Arc<View>,
-    read: impl FnOnce(&View) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let task = tokio::task::spawn_blocking(move || read(&view));
-    task.await.unwrap_or_else(|_| Err(Problem::new(Code::Internal, "reading failed: this is a fault of the server")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Code;
     use std::collections::BTreeSet;
 
     /// That their methods agree, too, is seen from outside: a path that takes a method never answers 405 to it.

@@ -1,11 +1,11 @@
 //! Texts as Yjs hands them out.
 
-use super::read;
 use crate::answer;
 use crate::app::App;
 use crate::call::Call;
 use crate::path::Query;
 use crate::problem::{Code, Problem};
+use crate::reads::apart;
 use anabranch::resolvers::operation::{from_base64, to_base64};
 use axum::response::Response;
 use hyper::http::StatusCode;
@@ -34,7 +34,7 @@ pub(super) async fn get(app: &App, call: &Call, query: &Query) -> Result<Respons
     let since = since.transpose()?;
     let view = call.view(app).await?;
     let (place, wanted) = (path.clone(), key.clone());
-    let exported = read(view.clone(), move |view| Ok(view.export(&place, &wanted, since.as_deref())?)).await?;
+    let exported = apart(view.clone(), move |view| Ok(view.export(&place, &wanted, since.as_deref())?)).await?;
     match exported {
         Some(update) => Ok(answer::of(&view, StatusCode::OK, &json!({ "yjs": to_base64(&update) }))),
         None => Err(Problem::new(Code::NoSuchKey, format!("nothing was ever written to {key:?} in {path}"))),
