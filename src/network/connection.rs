@@ -13,7 +13,7 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many messages wait for a peer; the engine's window bounds the bytes of all but the small ones. Generous, for each
 /// commit may make one and the network threads may have to wait for the processor.
 const OUTBOX: usize = 16_384;
-/// How many bytes of one peer's messages wait for the writer.
+/// How many bytes of one peer's messages wait for the writer, beside one more that waits for room.
 const INBOX_BYTES: usize = 8 << 20;
 /// How many messages go out in one write.
 const BURST: usize = 64;
@@ -200,8 +200,6 @@ async fn receive(
                 return error.to_string();
             }
         };
-        let bytes = frame.len().min(INBOX_BYTES) as u32;
-        let Ok(permit) = room.clone().acquire_many_owned(bytes).await else { return "stopped".to_owned() };
         let message = match Message::decode(&frame) {
             Ok(message) => message,
             Err(error) => {
@@ -210,6 +208,8 @@ async fn receive(
                 return error.to_string();
             }
         };
+        let bytes = message.weight().max(frame.len()).min(INBOX_BYTES) as u32;
+        let Ok(permit) = room.clone().acquire_many_owned(bytes).await else { return "stopped".to_owned() };
         let command = Command::Message { peer: peer.to_owned(), id, message, permit };
         if shared.database.queue().push(command).is_err() {
             return "the database is closed".to_owned();

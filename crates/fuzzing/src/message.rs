@@ -3,8 +3,8 @@
 use crate::meter::{self, Bound};
 use anabranch_protocol::Message;
 
-/// A transaction of one byte takes two in a message and 24 more in memory.
-pub const BOUND: Bound = Bound { times: 40, plus: 1_024 };
+/// A packed transaction of three bytes may have a collection's name of 128 when unpacked, beside the 24 of a list's entry.
+pub const BOUND: Bound = Bound { times: 96, plus: 1_024 };
 
 /// What is accepted is what the other side encoded, to the byte.
 ///

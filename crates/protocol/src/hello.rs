@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let expected = [b"anabrnch\x02\x04shop\x02eu\x04eu-1\x01".as_slice(), &1u64.to_le_bytes()].concat();
+        let expected = [b"anabrnch\x03\x04shop\x02eu\x04eu-1\x01".as_slice(), &1u64.to_le_bytes()].concat();
         assert_eq!(hello().encode(), expected);
         assert_eq!(Hello::decode(&expected), Ok(hello()));
     }

@@ -19,7 +19,7 @@ pub use part::{Assembly, Part, parts};
 pub use request::{AckLevel, Ask, Http, Request};
 
 /// The protocol version that this build speaks.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// The most bytes of a frame: a largest transaction and some room.
 pub const MAX_FRAME: usize = 4 << 20;
 /// The most bytes of transactions that a sender puts into one frame, unless one alone is larger.

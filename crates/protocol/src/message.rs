@@ -1,6 +1,6 @@
 //! The messages between nodes after the hello.
 
-use anabranch_causality::{DecodeError, Origin, Reader, ShardId, VersionVector, Writer, transaction};
+use anabranch_causality::{DecodeError, Origin, Packer, Reader, ShardId, Unpacker, VersionVector, Writer};
 
 const MAX_TRANSACTIONS: usize = 65_536;
 const MAX_SAMPLES: usize = 512;
@@ -8,7 +8,8 @@ const MAX_SAMPLES: usize = 512;
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Transactions as they were encoded by their leaders, in the order in which the sender applied them.
+    /// Transactions as they were encoded by their leaders, in the order in which the sender applied them; in a frame they are
+    /// packed ([`Packer`]). All together have at most [`MAX_FRAME`](crate::MAX_FRAME) bytes.
     Transactions(Vec<Vec<u8>>),
     /// What the receiver has, and what it wants.
     Ack(Ack),
@@ -68,13 +69,28 @@ impl Message {
                 let bytes: usize = list.iter().map(|one| one.len() + 4).sum();
                 let mut writer = Writer::with_capacity(bytes + 8);
                 writer.u8(1).varint(list.len() as u64);
+                let mut packer = Packer::default();
                 for one in list {
-                    writer.bytes(one);
+                    packer.pack(one, &mut writer);
                 }
                 writer.into_bytes()
             }
             Self::Ack(ack) => ack.encode(),
             Self::Heartbeat(heartbeat) => heartbeat.encode(),
+        }
+    }
+
+    /// Roughly how much memory it takes: a frame of transactions is packed, and much smaller than they are.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const BESIDE: usize = size_of::<Vec<u8>>();
+        match self {
+            Self::Transactions(list) => list.iter().map(|one| one.len() + BESIDE).sum(),
+            Self::Ack(ack) => (ack.vector.len() + ack.want.len() + ack.parked.len()) * size_of::<(Origin, u64)>(),
+            Self::Heartbeat(heartbeat) => {
+                heartbeat.vector.len() * size_of::<(Origin, u64)>()
+                    + heartbeat.buckets.len() * size_of::<BucketSample>()
+            }
         }
     }
 
@@ -88,14 +104,7 @@ impl Message {
         }
         let mut reader = Reader::new(frame);
         let message = match reader.u8("message type")? {
-            1 => {
-                let count = reader.count(MAX_TRANSACTIONS, 2, "transactions")?;
-                let mut list = Vec::with_capacity(count);
-                for _ in 0..count {
-                    list.push(reader.bytes(transaction::MAX_BYTES, "transaction")?.to_vec());
-                }
-                Self::Transactions(list)
-            }
+            1 => Self::Transactions(decode_transactions(&mut reader)?),
             2 => Self::Ack(Ack::decode(&mut reader)?),
             3 => Self::Heartbeat(Heartbeat::decode(&mut reader)?),
             _ => return Err(DecodeError::Invalid("message type")),
@@ -175,6 +184,21 @@ impl Heartbeat {
     }
 }
 
+/// A little can say that much follows: what it comes to is bounded like a frame.
+fn decode_transactions(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, DecodeError> {
+    let count = reader.count(MAX_TRANSACTIONS, 2, "transactions")?;
+    let (mut list, mut bytes, mut unpacker) = (Vec::with_capacity(count), 0, Unpacker::default());
+    for _ in 0..count {
+        let transaction = unpacker.unpack(reader)?;
+        bytes += transaction.len();
+        if bytes > crate::MAX_FRAME {
+            return Err(DecodeError::TooLarge("transactions"));
+        }
+        list.push(transaction);
+    }
+    Ok(list)
+}
+
 fn decode_shard(reader: &mut Reader<'_>) -> Result<ShardId, DecodeError> {
     u16::try_from(reader.varint("shard")?).map(ShardId).map_err(|_| DecodeError::TooLarge("shard"))
 }
@@ -195,6 +219,7 @@ fn decode_origins(reader: &mut Reader<'_>) -> Result<Vec<Origin>, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anabranch_causality::{Actor, Add, Dot, Effect, Hlc, Kind, OperationId, Transaction};
 
     fn samples() -> Vec<(Message, &'static str)> {
         let vector: VersionVector = [(Origin(2), 300)].into_iter().collect();
@@ -209,7 +234,7 @@ mod tests {
         let heartbeat =
             Heartbeat { shard: ShardId(0), wall_ms: 5, behind_ms: Some(6), vector, digest: Some(7), buckets };
         vec![
-            (Message::Transactions(vec![b"ab".to_vec(), b"c".to_vec()]), "01020261620163"),
+            (Message::Transactions(vec![b"ab".to_vec(), b"c".to_vec()]), "010208026162080163"),
             (Message::Ack(ack), "020001010200000000000000ac020201000000000000000300000000000000010900000000000000"),
             (
                 Message::Heartbeat(heartbeat),
@@ -239,5 +264,30 @@ mod tests {
         }
         assert_eq!(Message::decode(&[9]), Err(DecodeError::Invalid("message type")));
         assert_eq!(Message::decode(&[1, 0xff, 0xff, 0x7f]), Err(DecodeError::TooLarge("transactions")));
+    }
+
+    /// So many transactions, all but the first of three bytes, in a collection with the longest name.
+    fn expanding(count: usize) -> Vec<u8> {
+        let dot = Dot { shard: ShardId(0), origin: Origin(1), seq: 1 << 20 };
+        let operation = OperationId { actor: Actor::Leader(dot.origin), counter: dot.seq, hash: 0 };
+        let add = Add { position: 0, subkey: Vec::new(), payload: Vec::new() };
+        let effect = Effect { adds: vec![add], ..Effect::new("c".repeat(128), Kind::REGISTER, "") };
+        let (dependencies, lineage, effects) = (VersionVector::new(), None, vec![effect]);
+        let first = Transaction { dot, hlc: Hlc(1), operation, dependencies, lineage, effects };
+        let first = Message::Transactions(vec![first.encode()]).encode();
+        let mut writer = Writer::new();
+        writer.u8(1).varint(count as u64).raw(&first[2..]).raw(&[1 << 5, 0, 0].repeat(count - 1));
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_a_frame_is_refused() {
+        let decoded = Message::decode(&expanding(1_000)).expect("not too much");
+        let Message::Transactions(list) = &decoded else { panic!("{decoded:?}") };
+        assert!(list.iter().all(|one| one.len() == list[0].len()));
+        assert_eq!(decoded.weight(), 1_000 * (list[0].len() + size_of::<Vec<u8>>()));
+        let most = crate::MAX_FRAME / list[0].len();
+        assert!(Message::decode(&expanding(most)).is_ok());
+        assert_eq!(Message::decode(&expanding(most + 1)), Err(DecodeError::TooLarge("transactions")));
     }
 }

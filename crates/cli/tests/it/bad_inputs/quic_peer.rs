@@ -46,9 +46,23 @@ fn heartbeat_frame(vector: &[u8]) -> Vec<u8> {
     [&[3, 0][..], &wall_ms().to_le_bytes(), &[0], vector, &[0, 0]].concat()
 }
 
+/// 30,001 transactions, all but the first of three bytes, each in a collection with a name of 128.
+fn expanding() -> Vec<u8> {
+    let mut first = like(OURS, 4);
+    first.effects.truncate(1);
+    first.effects[0].collection = "c".repeat(128);
+    let first = Message::Transactions(vec![first.encode()]).encode();
+    let mut writer = Writer::new();
+    // Each puts nothing under an empty key.
+    writer.u8(1).varint(30_001).raw(&first[2..]).raw(&[1 << 5, 0, 0].repeat(30_000));
+    writer.into_bytes()
+}
+
 /// Frames that are no message, and messages that nobody may send.
 fn frames(eu: Origin) -> Vec<(&'static str, Vec<u8>)> {
     let sound = Message::Transactions(vec![like(OURS, 4).encode()]).encode();
+    let whole = like(OURS, 4).encode();
+    let packable = [&[1, 1, 8, whole.len() as u8][..], &whole].concat();
     let mut other_shard = like(OURS, 4);
     other_shard.dot.shard = ShardId(9);
     let huge = |kind: u8, count: u64| {
@@ -74,8 +88,11 @@ fn frames(eu: Origin) -> Vec<(&'static str, Vec<u8>)> {
         ("2^62 transactions", huge(1, 1 << 62)),
         ("65,537 transactions", huge(1, 65_537)),
         ("more transactions than bytes", huge(1, 33)),
-        ("transactions of no bytes", huge(1, 32)),
-        ("a transaction longer than the frame", vec![1, 1, 0xff, 0xff, 0xff, 0x7f, 1]),
+        ("transactions of no bytes", [&[1, 32][..], &[8, 0].repeat(32)].concat()),
+        ("a transaction longer than the frame", vec![1, 1, 8, 0xff, 0xff, 0xff, 0x7f, 1]),
+        ("a first transaction that says where the one before it stands", vec![1, 1, 0x30, 1, b'c', 1, 1, b'k', 0]),
+        ("a transaction as it is that could be packed", packable),
+        ("90 KB that unpack to more than 4 MiB", expanding()),
         ("a count in a longer form than needed", vec![1, 0x80, 0x00]),
         ("a count of more than 64 bits", [&[1][..], &[0xff; 10]].concat()),
         ("half a message", sound[..sound.len() - 1].to_vec()),
