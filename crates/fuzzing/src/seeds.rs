@@ -113,6 +113,7 @@ fn messages(transactions: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let list = [
         Message::Transactions(transactions.iter().take(3).cloned().collect()),
         Message::Transactions(vec![b"ab".to_vec(), Vec::new(), b"c".to_vec()]),
+        Message::Transactions(transactions.iter().cycle().take(100).cloned().collect()),
         Message::Ack(ack(true)),
         Message::Ack(ack(false)),
         heartbeat(Some(6), Some(7), buckets),

@@ -7,6 +7,7 @@
 //! [`Role::Client`] sends [`Request`]s and gets [`Reply`]s, in [`Part`]s.
 
 pub mod answer;
+mod compressed;
 pub mod hello;
 pub mod message;
 pub mod part;

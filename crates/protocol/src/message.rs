@@ -1,5 +1,6 @@
 //! The messages between nodes after the hello.
 
+use crate::compressed;
 use anabranch_causality::{DecodeError, Origin, Packer, Reader, ShardId, Unpacker, VersionVector, Writer};
 
 const MAX_TRANSACTIONS: usize = 65_536;
@@ -9,7 +10,7 @@ const MAX_SAMPLES: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Transactions as they were encoded by their leaders, in the order in which the sender applied them; in a frame they are
-    /// packed ([`Packer`]). All together have at most [`MAX_FRAME`](crate::MAX_FRAME) bytes.
+    /// packed ([`Packer`]), and compressed where that pays. All together have at most [`MAX_FRAME`](crate::MAX_FRAME) bytes.
     Transactions(Vec<Vec<u8>>),
     /// What the receiver has, and what it wants.
     Ack(Ack),
@@ -73,7 +74,7 @@ impl Message {
                 for one in list {
                     packer.pack(one, &mut writer);
                 }
-                writer.into_bytes()
+                compressed::compress(writer.into_bytes())
             }
             Self::Ack(ack) => ack.encode(),
             Self::Heartbeat(heartbeat) => heartbeat.encode(),
@@ -102,7 +103,8 @@ impl Message {
         if frame.len() > crate::MAX_FRAME {
             return Err(DecodeError::TooLarge("frame"));
         }
-        let mut reader = Reader::new(frame);
+        let frame = compressed::decompress(frame)?;
+        let mut reader = Reader::new(&frame);
         let message = match reader.u8("message type")? {
             1 => Self::Transactions(decode_transactions(&mut reader)?),
             2 => Self::Ack(Ack::decode(&mut reader)?),

@@ -58,6 +58,44 @@ fn expanding() -> Vec<u8> {
     writer.into_bytes()
 }
 
+/// A compressed message that declares a size.
+fn compressed(size: u64, block: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.u8(4).varint(size).raw(block);
+    writer.into_bytes()
+}
+
+/// Blocks that are none, or come to what may not come, or not to what was declared.
+fn compressed_frames() -> Vec<(&'static str, Vec<u8>)> {
+    let like = |seq| like(OURS, seq).encode();
+    let sound = Message::Transactions((4..100).map(like).collect()).encode();
+    assert_eq!(sound[0], 4, "compressed");
+    let size = u64::from(sound[1] & 0x7f) | u64::from(sound[2]) << 7;
+    let block = &sound[3..];
+    assert_eq!(compressed(size, block), sound);
+    // A literal, a copy of it from one byte before, many times, and the literals that end a block.
+    let repeated = |byte: u8| [&[0x1f, byte, 1, 0][..], &[0xff; 100], &[0, 0x50], &[byte; 5]].concat();
+    let repeats = 1 + 19 + 100 * 255 + 5;
+    // Nothing but literals: 15, and how many more, less than 255.
+    let literal = |bytes: &[u8]| [&[0xf0, (bytes.len() - 15) as u8][..], bytes].concat();
+    let twice = &sound[..sound.len().min(200)];
+    vec![
+        ("2^63 bytes, compressed", compressed(1 << 63, block)),
+        ("4 MiB and a byte, compressed", compressed((4 << 20) + 1, &[0; 1 << 16])),
+        ("a size that so few bytes cannot come to", compressed(4 << 20, block)),
+        ("a byte more than declared", compressed(size - 1, block)),
+        ("a byte less than declared", compressed(size + 1, block)),
+        ("no size", vec![4]),
+        ("no block", vec![4, 0]),
+        ("half a block", compressed(size, &block[..block.len() / 2])),
+        ("a copy from before the beginning", compressed(40, &[&[0x1f, 1, 2, 0, 1][..], &[1; 20]].concat())),
+        ("a copy from nowhere", compressed(40, &[&[0x1f, 1, 0, 0, 1][..], &[1; 20]].concat())),
+        ("a compressed message, compressed", compressed(twice.len() as u64, &literal(twice))),
+        ("heartbeats, compressed", compressed(repeats, &repeated(3))),
+        ("many transactions that are none, compressed", compressed(repeats, &repeated(1))),
+    ]
+}
+
 /// Frames that are no message, and messages that nobody may send.
 fn frames(eu: Origin) -> Vec<(&'static str, Vec<u8>)> {
     let sound = Message::Transactions(vec![like(OURS, 4).encode()]).encode();
@@ -121,6 +159,7 @@ fn frames(eu: Origin) -> Vec<(&'static str, Vec<u8>)> {
         list.push((what, ack_frame(&vector)));
         list.push((what, heartbeat_frame(&vector)));
     }
+    list.extend(compressed_frames());
     list
 }
 
