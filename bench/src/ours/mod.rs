@@ -9,6 +9,7 @@ pub mod local;
 pub mod native;
 pub mod node;
 pub mod process;
+mod prose;
 pub mod replica;
 pub mod server;
 pub mod trace;

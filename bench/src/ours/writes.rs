@@ -2,6 +2,7 @@
 
 use super::local::put;
 use super::node::talk::Values;
+use super::prose::prose;
 use anabranch::Write;
 
 /// Key and value of a write.
@@ -27,19 +28,22 @@ pub fn keyed(number: u64) -> Write {
     put(format!("{number:032}"), letters(number, VALUE_LETTERS))
 }
 
-/// An object of 100 bytes.
+/// An object of 100 bytes, a third of it words that differ from object to object.
 fn text(number: u64) -> serde_json::Value {
     const STATES: [&str; 4] = ["ordered", "packed", "shipped", "delivered"];
-    const CITIES: [&str; 8] = ["Berlin", "Lyon", "Porto", "Oslo", "Krakow", "Vienna", "Cork", "Turin"];
-    let drawn = mixed(number);
+    const CITIES: [&str; 16] = [
+        "Berlin", "Lyon", "Porto", "Oslo", "Krakow", "Vienna", "Cork", "Turin", "Ghent", "Malmo", "Basel", "Bilbao",
+        "Leeds", "Riga", "Patras", "Tampere",
+    ];
+    // Not what its key is drawn with, which a compressor would find again in the price.
+    let drawn = mixed(!number);
     let state = STATES[(drawn >> 8) as usize % STATES.len()];
     let city = CITIES[(drawn >> 16) as usize % CITIES.len()];
     let mut value = serde_json::json!({
         "city": city, "items": drawn % 12 + 1, "note": "", "price": drawn % 100_000, "state": state,
     });
     let missing = 100usize.saturating_sub(value.to_string().len());
-    value["note"] =
-        "please ring twice and leave it with the neighbours".chars().cycle().take(missing).collect::<String>().into();
+    value["note"] = prose(drawn, missing).into();
     value
 }
 
@@ -57,7 +61,7 @@ fn letters(seed: u64, count: usize) -> String {
 }
 
 /// Numbers as if drawn, the same in each run.
-fn mixed(number: u64) -> u64 {
+pub(super) fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
