@@ -128,6 +128,12 @@ pub struct OperationId {
 }
 
 impl OperationId {
+    /// The id of an operation that no session asked for: its leader numbered it, so that its dot says all.
+    #[must_use]
+    pub fn numbered(origin: Origin, seq: u64) -> Self {
+        Self { actor: Actor::Leader(origin), counter: seq, hash: 0 }
+    }
+
     /// Appends the id: a kind byte, the actor, the counter, and for sessions the hash.
     pub fn encode(&self, writer: &mut Writer) {
         match self.actor {

@@ -164,9 +164,9 @@ fn read_tag(context: &mut Context<'_>, reader: &mut Reader<'_>) -> Result<Tag, D
     const WHAT: &str = "packed tag";
     let (origin, seq) = own_seq(context);
     let at_least_one = |counter| if counter == 0 { Err(DecodeError::Invalid(WHAT)) } else { Ok(counter) };
-    let leader = |origin: u64, counter: u64, position: u32| {
-        let actor = Actor::Leader(crate::ids::Origin(origin));
-        Tag { operation: OperationId { actor, counter, hash: 0 }, position }
+    let leader = |origin: u64, counter: u64, position: u32| Tag {
+        operation: OperationId::numbered(crate::ids::Origin(origin), counter),
+        position,
     };
     let tag = match reader.varint(WHAT)? {
         TAG_WHOLE => {

@@ -214,7 +214,7 @@ impl Transaction {
         }
         let hlc = Hlc(reader.u64("stamp")?);
         let operation = match reader.u8("actor kind")? {
-            0 => OperationId { actor: Actor::Leader(dot.origin), counter: dot.seq, hash: 0 },
+            0 => OperationId::numbered(dot.origin, dot.seq),
             1 => decode_session(&mut reader)?,
             _ => return Err(DecodeError::Invalid("actor kind")),
         };

@@ -218,14 +218,17 @@ impl<'a> Step<'a> {
     }
 
     /// The rows under a subkey: those at hand, or these instead.
-    fn subkey(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8]) -> Result<Subkey, StoreError> {
+    fn subkey(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8]) -> Result<&mut Subkey, StoreError> {
         let prefix = target.prefix(subkey);
-        match self.open.take() {
-            Some(open) if open.prefix() == prefix => return Ok(open),
-            other => self.open = other,
-        }
-        self.close(view);
-        Subkey::open(view, prefix)
+        let open = match self.open.take() {
+            Some(open) if open.prefix() == prefix => open,
+            other => {
+                self.open = other;
+                self.close(view);
+                Subkey::open(view, prefix)?
+            }
+        };
+        Ok(self.open.insert(open))
     }
 
     /// Writes the rows at hand, so that they can be read.
@@ -262,10 +265,7 @@ impl<'a> Step<'a> {
         if self.planted.is(Mutant::LoseSupersession) && tag.position == 0 && self.dot.seq.is_multiple_of(3) {
             return Ok(());
         }
-        let mut rows = self.subkey(view, target, subkey)?;
-        let removed = rows.remove(view, tag)?;
-        self.open = Some(rows);
-        if let Some(row) = removed {
+        if let Some(row) = self.subkey(view, target, subkey)?.remove(view, tag)? {
             self.goes(view, target, subkey, tag, &row);
         }
         Ok(())
@@ -299,10 +299,7 @@ impl<'a> Step<'a> {
         let (origin, seq) = (self.dot.origin, self.dot.seq);
         let row = RowValue { stamp: self.hlc, origin, seq, payload: payload.to_vec() };
         Self::note_record(view, target.place, subkey, (tag, self.hlc, payload), true);
-        let mut rows = self.subkey(view, target, subkey)?;
-        rows.put(view, tag, row)?;
-        self.open = Some(rows);
-        Ok(())
+        self.subkey(view, target, subkey)?.put(view, tag, row)
     }
 
     /// A second copy adds nothing; if the row is still there and the copy's stamp is lower, that stamp stands.
@@ -313,10 +310,7 @@ impl<'a> Step<'a> {
         subkey: &[u8],
         tag: &Tag,
     ) -> Result<(), StoreError> {
-        let rows = self.subkey(view, target, subkey)?;
-        let found = rows.get(view, tag)?;
-        self.open = Some(rows);
-        match found {
+        match self.subkey(view, target, subkey)?.get(view, tag)? {
             Some(row) if self.hlc < row.stamp && !self.planted.is(Mutant::HigherStamp) => {
                 self.goes(view, target, subkey, tag, &row);
                 self.put(view, target, subkey, tag, &row.payload)

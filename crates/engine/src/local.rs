@@ -53,7 +53,7 @@ impl Engine {
             return Err(Refusal::NotWritable { reason: "clock", detail }.into());
         }
         let next = Dot { shard: self.config.shard, origin: self.origin, seq: self.own_seq + 1 };
-        let mut operation = OperationId { actor: Actor::Leader(next.origin), counter: next.seq, hash: 0 };
+        let mut operation = OperationId::numbered(next.origin, next.seq);
         if let Some((session, counter)) = write.key {
             operation = OperationId { actor: Actor::Session(session), counter, hash: write.hash() };
             check_session(time, session, counter)?;

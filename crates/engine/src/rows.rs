@@ -8,7 +8,7 @@
 use crate::keys;
 use crate::store::{Read, Space, StoreError};
 use crate::view::View;
-use anabranch_causality::{Actor, DecodeError, Hlc, OperationId, Origin, Reader, Tag, Writer};
+use anabranch_causality::{DecodeError, Hlc, OperationId, Origin, Reader, Tag, Writer};
 use std::ops::ControlFlow;
 
 const SUM: u8 = 0;
@@ -158,11 +158,6 @@ impl Subkey {
         writer.into_bytes()
     }
 
-    fn set_slot(&mut self, slot: Option<Slot>) {
-        self.slot = slot;
-        self.changed = true;
-    }
-
     /// The row with that tag.
     pub(crate) fn get(&self, view: &View<'_>, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
         match &self.slot {
@@ -179,7 +174,10 @@ impl Subkey {
     /// Puts a row, in place of the one with that tag if there is one.
     pub(crate) fn put(&mut self, view: &mut View<'_>, tag: &Tag, row: RowValue) -> Result<(), StoreError> {
         match &mut self.slot {
-            None => self.set_slot(Some(Slot { more: 0, tag: *tag, row })),
+            None => {
+                self.slot = Some(Slot { more: 0, tag: *tag, row });
+                self.changed = true;
+            }
             Some(slot) if slot.tag == *tag => {
                 slot.row = row;
                 self.changed = true;
@@ -282,7 +280,7 @@ impl<'a> From<&'a RowValue> for RowRef<'a> {
 impl Slot {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(64 + self.row.payload.len());
-        if self.tag.operation == numbered(self.row.origin, self.row.seq) {
+        if self.tag.operation == OperationId::numbered(self.row.origin, self.row.seq) {
             writer.u8(OWN_SLOT).varint(self.more).varint(u64::from(self.tag.position));
         } else {
             writer.u8(SLOT).varint(self.more);
@@ -291,11 +289,6 @@ impl Slot {
         self.row.write(&mut writer);
         writer.into_bytes()
     }
-}
-
-/// The id of an operation of no session: its leader numbered it.
-fn numbered(origin: Origin, seq: u64) -> OperationId {
-    OperationId { actor: Actor::Leader(origin), counter: seq, hash: 0 }
 }
 
 impl<'a> SlotRef<'a> {
@@ -313,7 +306,8 @@ impl<'a> SlotRef<'a> {
                     let position = reader.varint("position")?;
                     let position = u32::try_from(position).map_err(|_| DecodeError::TooLarge("position"))?;
                     let row = RowRef::read(reader)?;
-                    Ok(Self { more, tag: Tag { operation: numbered(row.origin, row.seq), position }, row })
+                    let operation = OperationId::numbered(row.origin, row.seq);
+                    Ok(Self { more, tag: Tag { operation, position }, row })
                 }
                 _ => Err(DecodeError::Invalid("slot")),
             }
@@ -351,6 +345,7 @@ mod tests {
     use super::*;
     use crate::keys::CollectionId;
     use crate::store::{Batch, Visit};
+    use anabranch_causality::Actor;
     use std::cell::RefCell;
 
     /// A store with nothing in it: all that the tests write stays in the batch.

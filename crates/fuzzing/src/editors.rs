@@ -2,7 +2,7 @@
 //!
 //! They are honest: nobody uses another's client id. Of updates that do, the order may decide what a text shows.
 
-use anabranch_causality::{Actor, Dot, Effect, Hlc, Kind, OperationId, Origin, ShardId, Transaction};
+use anabranch_causality::{Dot, Effect, Hlc, Kind, OperationId, Origin, ShardId, Transaction};
 use anabranch_resolvers::laws::{Random, Replica};
 use anabranch_resolvers::{Exported, Operation, Prepare, Resolver, Text};
 use std::sync::LazyLock;
@@ -50,7 +50,7 @@ impl Editor {
     /// Edits the document; what others must hear is the update.
     fn apply(&mut self, operation: &Operation) -> Option<Vec<u8>> {
         let (seq, mut position, mut effect) = (self.done + 1, 0, Effect::new("c", Kind::TEXT, "k"));
-        let id = OperationId { actor: Actor::Leader(self.origin), counter: seq, hash: 0 };
+        let id = OperationId::numbered(self.origin, seq);
         Text.prepare(operation, &mut Prepare::new(&self.document, id, None, &mut position, &mut effect)).ok()?;
         let update = effect.folds.first()?.payload.clone();
         let dot = Dot { shard: ShardId(0), origin: self.origin, seq };

@@ -345,7 +345,7 @@ fn forged(input: &mut Input<'_>, node: &Replica) -> Transaction {
             counter: input.number().max(1),
             hash: input.number(),
         },
-        _ => OperationId { actor: Actor::Leader(origin), counter: dot.seq, hash: 0 },
+        _ => OperationId::numbered(origin, dot.seq),
     };
     let mut dependencies = if input.byte() < 160 { VersionVector::new() } else { vector(input) };
     dependencies.set(origin, 0);
