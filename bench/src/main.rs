@@ -4,6 +4,7 @@
 mod limits;
 mod load;
 mod machine;
+mod numbers;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;

@@ -1,5 +1,6 @@
 //! fjall by itself: the embedded store whose tables are ours, too, with its own journal.
 
+use crate::numbers::spread;
 use crate::setting::{Commits, Until};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use std::path::Path;
@@ -34,7 +35,7 @@ pub fn batches(path: &Path, records: usize, bytes: usize, until: Until) -> anyho
         for _ in 0..READY {
             let mut batch = database.batch().durability(Some(PersistMode::SyncData));
             for _ in 0..records {
-                let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
+                let key = spread(number, KEYS);
                 batch.insert(&keyspace, format!("{key:0width$}", width = KEY_BYTES), vec![0x5a; bytes - KEY_BYTES]);
                 number += 1;
             }

@@ -1,6 +1,7 @@
 //! Writes to a database in this process.
 
 use super::disk;
+use crate::numbers::{STEP, mixed, spread};
 use crate::setting::{Commits, Until};
 use anabranch::{Change, Database, Kind, Operation, Write};
 use std::path::Path;
@@ -21,7 +22,7 @@ pub const COLLECTION: &str = "bench";
 
 /// Key and text of the write with that number: 32 and 98 bytes.
 pub fn entry(number: u64) -> (String, String) {
-    let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
+    let key = spread(number, KEYS);
     (padded(key, 32), padded(number, 98))
 }
 
@@ -63,12 +64,8 @@ pub fn digits(number: u64, count: usize) -> String {
     let mut state = number;
     let mut digits = String::with_capacity(count + 16);
     while digits.len() < count {
-        // SplitMix64: its first answer is another for each state.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        digits += &format!("{:016x}", mixed ^ (mixed >> 31));
+        digits += &format!("{:016x}", mixed(state));
+        state = state.wrapping_add(STEP);
     }
     digits.truncate(count);
     digits

@@ -1,6 +1,6 @@
 //! Text as people write it, as far as a compressor can tell: words, drawn.
 
-use super::writes::mixed;
+use crate::numbers::mixed;
 use std::sync::LazyLock;
 
 /// So many letters of it, others for each number.

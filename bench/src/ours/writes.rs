@@ -3,6 +3,7 @@
 use super::local::put;
 use super::node::talk::Values;
 use super::prose::prose;
+use crate::numbers::mixed;
 use anabranch::Write;
 
 /// Key and value of a write.
@@ -58,14 +59,6 @@ fn letters(seed: u64, count: usize) -> String {
         (drawn, left) = (drawn >> 6, left - 1);
     }
     text
-}
-
-/// Numbers as if drawn, the same in each run.
-pub(super) fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

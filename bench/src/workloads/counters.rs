@@ -1,5 +1,6 @@
 //! Counters through native clients, beside Redis.
 
+use crate::numbers::spread;
 use crate::ours::native::{Clients, How};
 use crate::ours::server::{Credentials, Peer, Running};
 use crate::setting::Setting;
@@ -37,7 +38,7 @@ pub fn workloads() -> Vec<Workload> {
 
 /// The key of the increment with that number.
 pub fn key(number: u64) -> String {
-    format!("{:032}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS)
+    format!("{:032}", spread(number, KEYS))
 }
 
 fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {

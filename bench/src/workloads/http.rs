@@ -2,6 +2,7 @@
 
 use crate::limits::axum::Empty;
 use crate::load::http;
+use crate::numbers::spread;
 use crate::ours::local;
 use crate::ours::server::Running;
 use crate::setting::Setting;
@@ -85,7 +86,7 @@ fn key(number: u64) -> String {
 
 /// Some key of so many, far from the last one's.
 fn get(number: u64, keys: u64) -> Vec<u8> {
-    let key = key(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % keys);
+    let key = key(spread(number, keys));
     http::get(&format!("/v1/data/{}/{key}", local::COLLECTION))
 }
 
