@@ -2,6 +2,7 @@
 
 use crate::numbers::spread;
 use crate::setting::{Commits, Until};
+use fjall::config::{HashRatioPolicy, RestartIntervalPolicy};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,13 +16,18 @@ const READY: usize = 64;
 const MEMTABLE: u64 = 4 << 20;
 
 /// Memory for blocks, as much as ours has.
-const CACHE: u64 = 16 << 20;
+const CACHE: u64 = 64 << 20;
 const ROWS: &str = "rows";
 
 /// Opens one with the options that were best for it.
 pub fn open(path: &Path) -> anyhow::Result<(Database, fjall::Keyspace)> {
     let database = Database::builder(path).open()?;
-    let keyspace = database.keyspace(ROWS, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))?;
+    let keyspace = database.keyspace(ROWS, || {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(MEMTABLE)
+            .data_block_hash_ratio_policy(HashRatioPolicy::all(1.0))
+            .data_block_restart_interval_policy(RestartIntervalPolicy::all(4))
+    })?;
     Ok((database, keyspace))
 }
 

@@ -23,7 +23,7 @@ pub fn workloads() -> Vec<Workload> {
                `Database::view_at` with the token of the last write, and `View::get`, which gives the value as JSON with its \
                versions; and the same through a session, which takes note of what it reads. Beside it fjall's own `get` of the \
                same keys and values, and that of a hash map. Ours and fjall were filled, merged and opened again: all is in \
-               tables, ours merged as far as it does by itself, fjall's by a major compaction, with the same 16 MiB for blocks. Then the same over the first 1,000 of the keys.",
+               tables, ours merged as far as it does by itself, fjall's by a major compaction, with the same 64 MiB and options for blocks. Then the same over the first 1,000 of the keys.",
         unit: "reads/s",
         goals: vec![
             Goal::new(Of::Ratio("Anabranch", "fjall"), Bound::AtLeast(0.85)).stretch(Bound::AtLeast(3.0)),

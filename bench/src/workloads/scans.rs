@@ -18,7 +18,7 @@ pub fn workloads() -> Vec<Workload> {
         what: "`View::scan` of 10,000 of 100,000 keys of 32 bytes with values of 100 bytes, one thread, from one place after \
                another; the entries are gathered in a list, with their values as JSON. Beside it fjall's `range` over the \
                same keys and values, gathered in a list of bytes. Both were filled, merged and opened again: all is in tables, \
-               ours merged as far as it does by itself, fjall's by a major compaction, with the same 16 MiB for blocks.",
+               ours merged as far as it does by itself, fjall's by a major compaction, with the same 64 MiB and options for blocks.",
         unit: "entries/s",
         // The plan states no target for scans.
         goals: Vec::new(),

@@ -19,6 +19,8 @@ const LOG: &str = "log";
 /// A store on disk. Every commit is one frame of the log, synced before it becomes visible.
 pub struct DiskStore {
     rows: Rows,
+    /// The rows as of the last batch that is durable.
+    shown: RowsView,
     log: Log,
     room: Room,
     poisoned: Option<String>,
@@ -69,9 +71,11 @@ impl DiskStore {
             let mut changes = Vec::new();
             let visited = frame.visit_rows(&mut |space, key, value| changes.push((space, key, value)));
             visited.map_err(|error| StoreError::corrupt(format!("frame {} of the log: {error}", frame.number)))?;
-            rows.apply(changes.into_iter(), position)
+            rows.insert(changes.into_iter());
+            rows.publish(position)
         })?;
         Ok(Self {
+            shown: rows.view(),
             rows,
             log,
             room: Room::new(path, options.min_free_bytes),
@@ -95,14 +99,18 @@ impl DiskStore {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let rows = batch.rows.iter().map(|((space, key), value)| (*space, key.as_slice(), value.as_deref()));
         #[cfg(test)]
         if self.fail_next {
+            // As when the sync fails.
+            self.rows.insert(rows);
             return Err(StoreError::new(StoreErrorKind::Io, "injected"));
         }
-        let position = self.log.append(batch)?;
-        // Only now: what is in a table must never be ahead of the log.
-        let rows = batch.rows.iter().map(|((space, key), value)| (*space, key.as_slice(), value.as_deref()));
-        self.rows.apply(rows, position)
+        let position = self.log.append(batch, || self.rows.insert(rows))?;
+        // Only now: what is visible, or in a table, must never be ahead of the log.
+        self.rows.publish(position)?;
+        self.shown = self.rows.view();
+        Ok(())
     }
 }
 
@@ -143,19 +151,26 @@ impl Read for DiskSnapshot {
 
 impl Read for DiskStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.rows.get(space, key)
+        match self.poisoned {
+            None => self.rows.get(space, key),
+            // Rows of the batch that failed may be there.
+            Some(_) => self.shown.get(space, key),
+        }
     }
 
     fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
-        self.rows.look(space, key, see)
+        match self.poisoned {
+            None => self.rows.look(space, key, see),
+            Some(_) => self.shown.look(space, key, see),
+        }
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
-        self.rows.view().scan(space, from, to, visit)
+        self.shown.scan(space, from, to, visit)
     }
 
     fn scan_back(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
-        self.rows.view().scan_back(space, from, to, visit)
+        self.shown.scan_back(space, from, to, visit)
     }
 
     fn log(&self, index: u64, visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>) -> Result<(), StoreError> {
@@ -167,7 +182,7 @@ impl Store for DiskStore {
     type Snapshot = DiskSnapshot;
 
     fn snapshot(&self) -> DiskSnapshot {
-        DiskSnapshot { rows: self.rows.view(), log: self.log.view(), directory: self.directory.clone() }
+        DiskSnapshot { rows: self.shown.clone(), log: self.log.view(), directory: self.directory.clone() }
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ pub(crate) mod position;
 mod reader;
 mod recovery;
 mod segment;
+mod syncer;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -26,6 +27,10 @@ use listed::{Listed, Segments};
 use position::Position;
 use reader::End;
 use segment::{START, Segment};
+use syncer::Syncer;
+
+/// From so many rows on, putting them into a memtable takes longer than to have another thread sync meanwhile.
+const MANY_ROWS: usize = 64;
 
 /// The log, for its only writer.
 #[derive(Debug)]
@@ -40,6 +45,7 @@ pub(crate) struct Log {
     making: Option<JoinHandle<Result<Segment, StoreError>>>,
     next_ordinal: u64,
     buffer: Vec<u8>,
+    syncer: Syncer,
 }
 
 /// The log as it was at one moment, for readers.
@@ -79,23 +85,32 @@ impl Log {
             making: None,
             next_ordinal: found.next_ordinal,
             buffer: Vec::new(),
+            syncer: Syncer::default(),
         })
     }
 
-    /// Appends a batch. When this returns, it is durable.
+    /// Appends a batch, and does `beside` when it is written, at the same time as it is synced where that pays. When this returns, the batch
+    /// is durable and `beside` is done.
     ///
     /// # Errors
-    /// `Full`, with nothing changed; others leave it unknown whether the batch is on disk.
-    pub(crate) fn append(&mut self, batch: &Batch) -> Result<Position, StoreError> {
+    /// `Full`, with nothing changed and nothing done beside; others leave it unknown whether the batch is on disk.
+    pub(crate) fn append(&mut self, batch: &Batch, beside: impl FnOnce()) -> Result<Position, StoreError> {
         self.encode(batch)?;
         while self.current.size - self.end.offset < self.buffer.len() as u64 {
             self.advance()?;
             // Salts differ.
             self.encode(batch)?;
         }
-        let (file, path) = (&self.current.file, &self.current.path);
-        let written = at::write(file, &self.buffer, self.end.offset).and_then(|()| file.sync_data());
-        written.map_err(|error| io_error(path, &error))?;
+        let file = &self.current.file;
+        let written = at::write(file, &self.buffer, self.end.offset).and_then(|()| {
+            if batch.rows.len() < MANY_ROWS {
+                beside();
+                file.sync_data()
+            } else {
+                self.syncer.sync(file, beside)
+            }
+        });
+        written.map_err(|error| io_error(&self.current.path, &error))?;
         self.end.offset += self.buffer.len() as u64;
         self.end.number += 1;
         self.end.index = batch.log.last().map_or(self.end.index, |(index, _)| index + 1);

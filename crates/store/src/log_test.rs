@@ -26,7 +26,8 @@ fn written(sizes: &[usize]) -> Written {
     let dir = tempfile::tempdir().unwrap();
     Log::create(&path(&dir)).unwrap();
     let mut log = open(&dir).unwrap().0;
-    let ends = (0..).zip(sizes).map(|(n, bytes)| log.append(&batch(n, *bytes)).unwrap().offset as usize).collect();
+    let ends =
+        (0..).zip(sizes).map(|(n, bytes)| log.append(&batch(n, *bytes), || ()).unwrap().offset as usize).collect();
     Written { dir, ends }
 }
 
@@ -70,7 +71,7 @@ fn what_was_appended_is_replayed_and_read_from_anywhere() {
     }
     let before = log.view();
     for n in 400..410 {
-        log.append(&batch(n, 9_000)).unwrap();
+        log.append(&batch(n, 9_000), || ()).unwrap();
     }
     let mut last = 0;
     let each = &mut |index, _: &[u8]| {
@@ -122,7 +123,7 @@ fn a_last_frame_torn_anywhere_is_cut_off_and_the_log_goes_on() {
         fs::write(segment(&dir, 0), torn).unwrap();
         let (mut log, replayed) = open(&dir).unwrap();
         assert_eq!(replayed, [0, 1], "cut at {cut}");
-        log.append(&batch(2, 5)).unwrap();
+        log.append(&batch(2, 5), || ()).unwrap();
         assert_eq!(records(&log, 0).unwrap(), [0, 1, 2]);
         drop(log);
         let (log, replayed) = open(&dir).unwrap();
@@ -184,7 +185,7 @@ fn segments_made_in_advance_are_used_after_a_restart() {
     let Written { dir, .. } = written(&[10]);
     for n in 1..6 {
         let (mut log, _) = open(&dir).unwrap();
-        log.append(&batch(n, 10)).unwrap();
+        log.append(&batch(n, 10), || ()).unwrap();
     }
     let count = fs::read_dir(path(&dir)).unwrap().count();
     assert!(count <= 3, "{count} segments for six small frames");
@@ -194,8 +195,8 @@ fn segments_made_in_advance_are_used_after_a_restart() {
 fn a_frame_larger_than_any_segment_gets_one_of_its_own() {
     let Written { dir, .. } = written(&[10]);
     let (mut log, _) = open(&dir).unwrap();
-    log.append(&batch(1, 20 << 20)).unwrap();
-    log.append(&batch(2, 10)).unwrap();
+    log.append(&batch(1, 20 << 20), || ()).unwrap();
+    log.append(&batch(2, 10), || ()).unwrap();
     assert_eq!(records(&log, 0).unwrap(), [0, 1, 2]);
     drop(log);
     assert_eq!(open(&dir).unwrap().1, [0, 1, 2]);
@@ -209,7 +210,7 @@ fn a_value_that_looks_like_a_frame_is_none() {
     frame::encode(&mut forged, &batch(7, 10), (7, 7, 0)).unwrap();
     let (mut log, _) = open(&dir).unwrap();
     let rows = [((Space::Rows, 1u64.to_be_bytes().to_vec()), Some(forged))];
-    log.append(&Batch { log: vec![(1, b"1".to_vec())], rows: rows.into() }).unwrap();
+    log.append(&Batch { log: vec![(1, b"1".to_vec())], rows: rows.into() }, || ()).unwrap();
     drop(log);
     let mut bytes = fs::read(segment(&dir, 0)).unwrap();
     bytes[ends[0]] ^= 1;
@@ -230,7 +231,7 @@ fn a_frame_that_ends_in_zeros_shows_damage_before_it_too() {
     let (mut log, _) = open(&dir).unwrap();
     for n in 1..3_u64 {
         let rows = [((Space::Rows, n.to_be_bytes().to_vec()), Some(vec![0; 5]))];
-        log.append(&Batch { log: vec![(n, n.to_string().into_bytes())], rows: rows.into() }).unwrap();
+        log.append(&Batch { log: vec![(n, n.to_string().into_bytes())], rows: rows.into() }, || ()).unwrap();
     }
     drop(log);
     damage(&dir, 0, ends[0] + HEAD);
@@ -303,20 +304,20 @@ fn frames_that_fill_segments_to_the_last_bytes_and_segments_passed_over_are_read
         let dir = tempfile::tempdir().unwrap();
         Log::create(&path(&dir)).unwrap();
         let (mut log, _) = open(&dir).unwrap();
-        let around = log.append(&batch(0, 100_000)).unwrap().offset as usize - START as usize - 100_000;
+        let around = log.append(&batch(0, 100_000), || ()).unwrap().offset as usize - START as usize - 100_000;
         let left = (log.current.size - log.end.offset) as usize;
-        log.append(&batch(1, left - around - spare)).unwrap();
+        log.append(&batch(1, left - around - spare), || ()).unwrap();
         assert_eq!((log.end.ordinal, (log.current.size - log.end.offset) as usize), (0, spare));
         // The second and the third segment are too small for this.
-        log.append(&batch(2, 3 << 20)).unwrap();
-        log.append(&batch(3, 10)).unwrap();
+        log.append(&batch(2, 3 << 20), || ()).unwrap();
+        log.append(&batch(3, 10), || ()).unwrap();
         for from in 0..5 {
             assert_eq!(records(&log, from).unwrap(), Vec::from_iter(from..4.max(from)));
         }
         drop(log);
         let (mut log, replayed) = open(&dir).unwrap();
         assert_eq!(replayed, [0, 1, 2, 3], "{spare} bytes left");
-        log.append(&batch(4, 10)).unwrap();
+        log.append(&batch(4, 10), || ()).unwrap();
         for from in 0..6 {
             assert_eq!(records(&log, from).unwrap(), Vec::from_iter(from..5.max(from)));
         }
@@ -333,7 +334,7 @@ fn old_segments_are_not_held_open() {
         Ok(())
     };
     let mut log = Log::open(&path(&dir), None, each).unwrap();
-    log.append(&batch(500, 9_000)).unwrap();
+    log.append(&batch(500, 9_000), || ()).unwrap();
     assert!(log.end.ordinal >= 3);
     drop(log);
     let mut most = 0;
@@ -355,7 +356,7 @@ fn values_full_of_heads_do_not_hold_up_opening() {
     let head = [&(1_u32 << 20).to_le_bytes()[..], &2_u64.to_le_bytes()].concat();
     let (mut log, _) = open(&dir).unwrap();
     let rows = [((Space::Rows, 1_u64.to_be_bytes().to_vec()), Some(head.repeat(400_000)))];
-    let after = log.append(&Batch { log: vec![(1, b"1".to_vec())], rows: rows.into() }).unwrap();
+    let after = log.append(&Batch { log: vec![(1, b"1".to_vec())], rows: rows.into() }, || ()).unwrap();
     drop(log);
     damage(&dir, after.ordinal, START as usize);
     let begun = std::time::Instant::now();

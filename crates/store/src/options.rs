@@ -6,7 +6,8 @@ pub struct Options {
     /// Size in bytes at which a memtable goes to disk; under load there are up to five of them.
     /// Larger ones mean less to merge, and more to replay after a crash. Default 8 MiB.
     pub memtable_bytes: u64,
-    /// Memory for blocks read from disk, in bytes. Default 16 MiB.
+    /// Memory for blocks read from disk, in bytes, taken as they are read. Default 64 MiB, which holds the indices and filters of
+    /// some ten million rows: with less, each look at a row reads those from the file, too.
     pub cache_bytes: u64,
     /// A commit is refused with `Full` when less than this would stay free, in bytes; on a small file system an
     /// eighth of its size, where that is less. The reserve is for the work in the background, which must not run into a full disk.
@@ -16,6 +17,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memtable_bytes: 8 << 20, cache_bytes: 16 << 20, min_free_bytes: 64 << 20 }
+        Self { memtable_bytes: 8 << 20, cache_bytes: 64 << 20, min_free_bytes: 64 << 20 }
     }
 }

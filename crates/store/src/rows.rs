@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anabranch_engine::store::{Space, StoreError, StoreErrorKind, Visit};
-use lsm_tree::config::{BlockSizePolicy, CompressionPolicy};
+use lsm_tree::config::{BlockSizePolicy, CompressionPolicy, HashRatioPolicy, PinningPolicy, RestartIntervalPolicy};
 use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, SeqNo, SequenceNumberCounter};
 
 use crate::limits;
@@ -34,6 +34,10 @@ pub(crate) struct Rows {
     snapshots: Arc<Snapshots>,
     workers: Workers,
     memtable_bytes: u64,
+    /// The number of the last batch.
+    inserted: SeqNo,
+    /// The size of the memtable.
+    memtable: u64,
 }
 
 /// The rows as they were at one moment.
@@ -53,6 +57,13 @@ impl Rows {
         let config = Config::new(dir, seqno.clone(), visible.clone())
             .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
             .data_block_size_policy(BlockSizePolicy::all(4_096))
+            // Rows are looked up one by one far more often than scanned: a byte per row says where in its block it lies, and few are
+            // written relative to the one before. Compression makes up for the room.
+            .data_block_hash_ratio_policy(HashRatioPolicy::all(1.0))
+            .data_block_restart_interval_policy(RestartIntervalPolicy::all(4))
+            // The upper levels are looked at for every row of the lower ones, and are small.
+            .filter_block_pinning_policy(PinningPolicy::new([true, true, true, false]))
+            .index_block_pinning_policy(PinningPolicy::new([true, true, true, false]))
             .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]));
         // It asserts what a damaged list of tables may not keep.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
@@ -64,7 +75,16 @@ impl Rows {
         visible.fetch_max(next);
         let snapshots = Arc::new(Snapshots::new(visible.clone()));
         let workers = Workers::start(tree.clone(), snapshots.clone())?;
-        Ok(Self { tree, seqno, visible, snapshots, workers, memtable_bytes: options.memtable_bytes })
+        Ok(Self {
+            tree,
+            seqno,
+            visible,
+            snapshots,
+            workers,
+            memtable_bytes: options.memtable_bytes,
+            inserted: 0,
+            memtable: 0,
+        })
     }
 
     /// Up to where the log is in the tables; `None` when nothing of it is.
@@ -73,38 +93,39 @@ impl Rows {
         found.map(|bytes| Position::decode(&bytes)).transpose()
     }
 
-    /// Puts or deletes rows, all of them at once for readers. `position` is the place in the log after the batch that they are of.
+    /// Puts or deletes rows. No reader sees them, and none of them goes to a table, before [`Rows::publish`]; [`Rows::get`] and [`Rows::look`] do.
+    pub(crate) fn insert<'a>(&mut self, rows: impl Iterator<Item = (Space, &'a [u8], Option<&'a [u8]>)>) {
+        let (seqno, mut placed) = (self.seqno.next(), Vec::new());
+        self.inserted = seqno;
+        for (space, key, value) in rows {
+            place(&mut placed, space, key);
+            (_, self.memtable) = match value {
+                Some(value) => self.tree.insert(&placed[..], value, seqno),
+                None => self.tree.remove(&placed[..], seqno),
+            };
+        }
+    }
+
+    /// Shows readers what was inserted, all of it at once. `position` is the place in the log after the batch that it is of, which is durable.
     ///
     /// # Errors
     /// What the work in the background failed with.
-    pub(crate) fn apply<'a>(
-        &mut self,
-        rows: impl Iterator<Item = (Space, &'a [u8], Option<&'a [u8]>)>,
-        position: Position,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn publish(&mut self, position: Position) -> Result<(), StoreError> {
         self.workers.check()?;
-        let seqno = self.seqno.next();
-        let mut size = 0;
-        for (space, key, value) in rows {
-            let key = in_space(space, key);
-            (_, size) = match value {
-                Some(value) => self.tree.insert(key, value, seqno),
-                None => self.tree.remove(key, seqno),
-            };
-        }
-        let is_full = size > self.memtable_bytes;
+        let is_full = self.memtable > self.memtable_bytes;
         if is_full {
-            self.tree.insert(POSITION, position.encode(), seqno);
+            self.tree.insert(POSITION, position.encode(), self.inserted);
         }
-        self.visible.fetch_max(seqno + 1);
+        self.visible.fetch_max(self.inserted + 1);
         if is_full {
             self.tree.rotate_memtable();
+            self.memtable = 0;
             self.workers.flush();
         }
         self.workers.wait_for_room(&self.tree)
     }
 
-    /// The rows as they are now.
+    /// The rows as they are now. Not between [`Rows::insert`] and [`Rows::publish`]: the work in the background may have shown some of them.
     pub(crate) fn view(&self) -> RowsView {
         RowsView { tree: self.tree.clone(), seqno: self.snapshots.open(), snapshots: self.snapshots.clone() }
     }
@@ -192,9 +213,15 @@ impl RowsView {
 /// A key as it is in the tree.
 fn in_space(space: Space, key: &[u8]) -> Vec<u8> {
     let mut placed = Vec::with_capacity(1 + key.len());
+    place(&mut placed, space, key);
+    placed
+}
+
+/// As [`in_space`], where there was another one.
+fn place(placed: &mut Vec<u8>, space: Space, key: &[u8]) {
+    placed.clear();
     placed.push(space as u8);
     placed.extend_from_slice(key);
-    placed
 }
 
 fn get(tree: &AnyTree, seqno: SeqNo, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -254,7 +281,8 @@ mod tests {
         let mut rows = Rows::open(dir.path(), Options { memtable_bytes: 0, ..Options::default() }).unwrap();
         let visible = rows.visible.get();
         for n in 1..50_u64 {
-            rows.apply([(Space::Rows, &b"k"[..], Some(&b"v"[..]))].into_iter(), Position::default()).unwrap();
+            rows.insert([(Space::Rows, &b"k"[..], Some(&b"v"[..]))].into_iter());
+            rows.publish(Position::default()).unwrap();
             while rows.tree.sealed_memtable_count() > 0 || (n > 10 && rows.tree.l0_run_count() > 4) {
                 std::thread::yield_now();
             }

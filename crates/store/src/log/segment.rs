@@ -16,6 +16,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anabranch_causality::{Reader, Writer};
 use anabranch_engine::store::{StoreError, StoreErrorKind};
@@ -44,7 +45,7 @@ const PIECE: usize = 1 << 20;
 pub(crate) struct Segment {
     pub(crate) ordinal: u64,
     pub(crate) path: PathBuf,
-    pub(crate) file: File,
+    pub(crate) file: Arc<File>,
     pub(crate) size: u64,
     pub(crate) salt: u64,
 }
@@ -74,7 +75,7 @@ impl Segment {
             }
         })?;
         sync_dir(dir)?;
-        Ok(Self { ordinal, path, file, size, salt })
+        Ok(Self { ordinal, path, file: Arc::new(file), size, salt })
     }
 
     /// Opens a segment.
@@ -91,7 +92,7 @@ impl Segment {
             let what = format!("{} has {length} bytes, {size} were written", path.display());
             return Err(StoreError::corrupt(what));
         }
-        Ok(Self { ordinal, path: path.to_owned(), file, size, salt })
+        Ok(Self { ordinal, path: path.to_owned(), file: Arc::new(file), size, salt })
     }
 }
 
