@@ -42,7 +42,7 @@ struct WaitLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    method: String,
+    method: &'static str,
     route: String,
     status: u16,
 }
@@ -121,10 +121,9 @@ impl Metrics {
 
     /// A request was answered. `route` is a pattern, never what a client sent.
     pub(crate) fn request(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
-        const KNOWN: [Method; 6] =
-            [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::HEAD, Method::OPTIONS];
-        let method = if KNOWN.contains(method) { method.as_str() } else { "other" };
-        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status: status.as_u16() };
+        const KNOWN: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS"];
+        let method = KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
+        let labels = RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 

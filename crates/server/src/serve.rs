@@ -5,22 +5,20 @@ use crate::app::App;
 use crate::call::{Asked, PassedOn};
 use crate::catch::Catch;
 use crate::problem::{self, Code, Problem};
-use crate::routes;
+use crate::routes::{self, Matched};
 use crate::{cors, guard, headers};
 use anabranch::Token;
 use anabranch_protocol::{Answer, Http};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::HeaderMap;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::StatusCode;
 use std::sync::Arc;
 use std::time::Instant;
-use tower::ServiceExt;
 use tracing::Instrument;
 
 /// Answers one request: always, and always with a request id, a token and the node's name.
@@ -37,16 +35,16 @@ pub(crate) async fn serve(app: Arc<App>, router: Router, request: Request<Body>)
     let asked = Arc::new(Asked { id, token });
     let answered = answer(&app, router, request, asked.clone()).instrument(span.clone()).await;
     let _inside = span.enter();
-    let route = answered.extensions().get::<MatchedPath>().cloned();
+    let route = answered.extensions().get::<Matched>().cloned();
     let mut response = with_body(answered, &asked.id, has_empty_name);
     stamp(&app, &mut response, &asked, is_api);
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let route = route.as_ref().map_or("none", Matched::pattern);
     app.metrics.request(&method, route, response.status(), started.elapsed());
     tracing::debug!(status = response.status().as_u16(), ms = started.elapsed().as_millis() as u64, "answered");
     response
 }
 
-async fn answer(app: &App, router: Router, request: Request<Body>, asked: Arc<Asked>) -> Response {
+async fn answer(app: &Arc<App>, router: Router, request: Request<Body>, asked: Arc<Asked>) -> Response {
     if let Err(problem) = guard::check(app, request.uri(), request.headers()) {
         return problem.into_response();
     }
@@ -61,11 +59,11 @@ async fn answer(app: &App, router: Router, request: Request<Body>, asked: Arc<As
     response
 }
 
-async fn routed(app: &App, router: Router, mut request: Request<Body>, asked: Arc<Asked>) -> Response {
+async fn routed(app: &Arc<App>, router: Router, mut request: Request<Body>, asked: Arc<Asked>) -> Response {
     request.extensions_mut().insert(asked);
-    let routed = Catch::new(router.oneshot(request));
+    let routed = Catch::new(routes::answer(app.clone(), router, request));
     match tokio::time::timeout(app.config.request_timeout, routed).await {
-        Ok(Ok(response)) => response.into_response(),
+        Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a handler panicked: this is a fault of this program");
             Problem::new(Code::Internal, "this is a fault of the server; it serves on").into_response()
@@ -183,13 +181,4 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
     if let Some(value) = value {
         headers.insert(name, value);
     }
-}
-
-/// Lets the answer say which route it came from.
-pub(crate) async fn note_route(matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if let Some(matched) = matched {
-        response.extensions_mut().insert(matched);
-    }
-    response
 }

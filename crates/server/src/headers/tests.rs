@@ -73,3 +73,16 @@ fn request_ids_are_taken_when_sane() {
         assert_eq!(request_id(&with(REQUEST_ID, &[odd])).len(), 36, "{odd}");
     }
 }
+
+#[test]
+fn new_request_ids_are_uuids_of_version_7_that_never_come_again() {
+    let ids = || (0..1_000).map(|_| new_id()).collect::<Vec<_>>();
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(ids)).collect();
+    let all: Vec<String> = threads.into_iter().flat_map(|thread| thread.join().expect("ids")).collect();
+    for id in &all {
+        let uuid: Uuid = id.parse().expect("a UUID");
+        assert_eq!((uuid.get_version_num(), uuid.get_variant()), (7, uuid::Variant::RFC4122));
+        assert_eq!(uuid.to_string(), *id);
+    }
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
+}
