@@ -196,7 +196,7 @@ impl Call {
         if self.passed_on {
             return Err(forward::not_here(leader));
         }
-        let reply = forward::ask(app, leader, self.request(app, true), self.deadline).await;
+        let reply = Box::pin(forward::ask(app, leader, self.request(app, true), self.deadline)).await;
         Err(reply.map_or_else(|error| no_leader(leader, error), passed_back))
     }
 

@@ -54,7 +54,8 @@ pub(crate) async fn reach(app: &App, wish: Wish<'_>, request: impl Fn() -> Reque
     }
     // Not held while waiting.
     drop(view);
-    let reached = wait(app, wish, request).await;
+    // Rare and large: in a place of its own it does not make all that look for a state large.
+    let reached = Box::pin(wait(app, wish, request)).await;
     app.metrics.token_wait(match &reached {
         Ok(Reached::Here(_)) => Wait::Reached,
         Ok(Reached::Elsewhere(_)) | Err(NotReached::Unknown(_)) => Wait::Forwarded,

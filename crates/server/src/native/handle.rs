@@ -50,7 +50,8 @@ async fn answer(app: &Arc<App>, asker: &Asker, request: Request, lanes: &Lanes) 
     let request = Request { forward: request.forward && !asker.is_peer, ..request };
     match &request.ask {
         Ask::Standing => Ok((standing(app, &request.token).await?, None)),
-        Ask::Http(_) => Ok((http(app, asker, request).await?, lanes.enter().await)),
+        // What is rare and large has a place of its own: a task is as large as the largest of what it may do.
+        Ask::Http(_) => Ok((Box::pin(http(app, asker, request)).await?, lanes.enter().await)),
         Ask::Write { .. } => Ok((write(app, asker, request, deadline).await?, None)),
         Ask::Get { .. } | Ask::Scan { .. } | Ask::Collections => show(app, request, deadline, lanes).await,
     }
@@ -180,7 +181,7 @@ async fn write(app: &App, asker: &Asker, request: Request, deadline: Instant) ->
         if asker.is_peer {
             return Err(not_here(leader));
         }
-        let reply = forward::ask(app, leader, request, deadline).await;
+        let reply = Box::pin(forward::ask(app, leader, request, deadline)).await;
         return reply.map(Answered::Elsewhere).map_err(|error| no_leader(leader, error));
     }
     if let Ask::Write { write, ack, .. } = &request.ask {

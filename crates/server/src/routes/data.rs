@@ -32,7 +32,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, call: Call) -> Result<Respo
     let (path, key) = call.target()?;
     let query = call.query(&["format", "since"])?;
     if yjs::is_asked(&query)? {
-        return yjs::get(&app, &call, &query).await;
+        return Box::pin(yjs::get(&app, &call, &query)).await;
     }
     let view = call.view(&app).await?;
     let kind = view.collection(&path)?.kind;
