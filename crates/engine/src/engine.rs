@@ -406,7 +406,7 @@ impl Engine {
     pub fn committed(&mut self, store: &dyn Read, time: Time) -> Result<(), StoreError> {
         for ((space, key), value) in std::mem::take(&mut self.batch).rows {
             if space == Space::Rows {
-                self.cache.get_mut().put(key, value);
+                self.cache.get_mut().put(&key, value.as_deref());
             }
         }
         for (index, dot, bytes) in std::mem::take(&mut self.fresh) {

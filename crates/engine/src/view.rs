@@ -141,7 +141,7 @@ impl Read for Layered<'_> {
         found.iter().for_each(|value| see(value));
         // Who sees a value may look at others meanwhile: then the cache is being read.
         if let Ok(mut cache) = cache.try_borrow_mut() {
-            cache.put(key.to_vec(), found);
+            cache.put(key, found.as_deref());
         }
         Ok(())
     }
