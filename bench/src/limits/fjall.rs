@@ -22,13 +22,15 @@ const ROWS: &str = "rows";
 /// Opens one with the options that were best for it.
 pub fn open(path: &Path) -> anyhow::Result<(Database, fjall::Keyspace)> {
     let database = Database::builder(path).open()?;
-    let keyspace = database.keyspace(ROWS, || {
-        KeyspaceCreateOptions::default()
-            .max_memtable_size(MEMTABLE)
-            .data_block_hash_ratio_policy(HashRatioPolicy::all(1.0))
-            .data_block_restart_interval_policy(RestartIntervalPolicy::all(4))
-    })?;
+    let keyspace = database.keyspace(ROWS, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))?;
     Ok((database, keyspace))
+}
+
+/// With blocks in which single keys are found fast, as ours have them. To be written, they take somewhat longer.
+fn for_reading() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .data_block_hash_ratio_policy(HashRatioPolicy::all(1.0))
+        .data_block_restart_interval_policy(RestartIntervalPolicy::all(4))
 }
 
 /// Batches of so many records of so many bytes, each batch on disk before the next.
@@ -65,7 +67,8 @@ pub struct Filled {
 
 /// Fills one with texts as JSON, merges its tables, and opens it again.
 pub fn filled(path: &Path, entries: impl Iterator<Item = (String, String)>) -> anyhow::Result<Filled> {
-    let (database, rows) = open(path)?;
+    let database = Database::builder(path).open()?;
+    let rows = database.keyspace(ROWS, for_reading)?;
     for (key, text) in entries {
         rows.insert(key, format!("\"{text}\""))?;
     }
@@ -73,6 +76,6 @@ pub fn filled(path: &Path, entries: impl Iterator<Item = (String, String)>) -> a
     rows.major_compact()?;
     drop((rows, database));
     let database = Database::builder(path).cache_size(CACHE).open()?;
-    let rows = database.keyspace(ROWS, KeyspaceCreateOptions::default)?;
+    let rows = database.keyspace(ROWS, for_reading)?;
     Ok(Filled { rows, _database: database })
 }
