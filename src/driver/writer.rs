@@ -152,8 +152,9 @@ impl<S: Store> Writer<S> {
     fn run(&mut self) {
         let mut tick_at = Instant::now();
         let (end, unanswered) = loop {
-            let deadline = if self.engine.wants_turn() { Instant::now() } else { tick_at };
-            let mut commands = self.queue.take(deadline, self.expected_writes > 0);
+            let has_work = self.engine.wants_turn();
+            let deadline = if has_work { Instant::now() } else { tick_at };
+            let mut commands = self.queue.take(deadline, self.expected_writes > 0 && !has_work);
             let ticking = Instant::now() >= tick_at;
             if ticking {
                 tick_at = Instant::now() + TICK;

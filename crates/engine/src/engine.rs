@@ -18,8 +18,13 @@ use anabranch_causality::{Dot, HlcClock, Origin, ShardId, VersionVector};
 use anabranch_protocol::{Ack, Message, Role};
 use anabranch_resolvers::Registry;
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+
+/// A batch of so many bytes of transactions is worth a sync of its own. What is synced at once holds up whoever shares the disk,
+/// and what a peer catches up with comes in batches as large as they may be.
+const FULL_BATCH: usize = 1 << 20;
 
 /// What an engine is told of itself, and its limits.
 #[derive(Clone, Debug)]
@@ -361,7 +366,7 @@ impl Engine {
     /// Whether the batch has grown so large that it should be committed before more is handled.
     #[must_use]
     pub fn wants_commit(&self) -> bool {
-        self.batch.rows.len() > 50_000 || self.fresh_bytes > 8 << 20
+        self.batch.rows.len() > 50_000 || self.fresh_bytes > FULL_BATCH
     }
 
     /// Whether there is more to send than one turn allowed: call [`Engine::committed`] again soon.
@@ -424,12 +429,18 @@ impl Engine {
         if std::mem::take(&mut self.heartbeat_due) {
             self.send_heartbeats(time);
         }
-        let peers: Vec<String> = self.peers.keys().cloned().collect();
-        for peer in peers {
+        for peer in self.nearest_first() {
             self.acknowledge(&peer, time);
             self.pump(store, &peer)?;
         }
         Ok(())
+    }
+
+    /// The connected peers. Who has been sent the most comes first: reading the log for the others takes its time.
+    fn nearest_first(&self) -> Vec<String> {
+        let mut peers: Vec<_> = self.peers.iter().map(|(name, peer)| (Reverse(peer.outgoing.cursor()), name)).collect();
+        peers.sort_unstable();
+        peers.into_iter().map(|(_, name)| name.clone()).collect()
     }
 
     fn acknowledge(&mut self, name: &str, time: Time) {

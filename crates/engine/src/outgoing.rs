@@ -10,8 +10,9 @@ use anabranch_protocol::{Ack, FRAME_TARGET, Message};
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 
-/// How many log records are looked at for one peer before others have their turn.
-const STEPS: usize = 4096;
+/// How many log records are looked at for one peer before others, and writes, have their turn: from the disk, that takes about
+/// as long as a sync.
+const STEPS: usize = 1_024;
 
 /// The sending side of one connection.
 #[derive(Debug, Default)]
@@ -33,6 +34,11 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// The next log index to look at; `None` until the peer said what it has.
+    pub(crate) fn cursor(&self) -> Option<u64> {
+        self.cursor
+    }
+
     fn wants(&self, own: Origin, dot: Dot) -> bool {
         (dot.origin == own || self.want.contains(&dot.origin))
             && dot.seq > self.sent.get(dot.origin)
@@ -77,8 +83,7 @@ impl Engine {
             // What fills the window may itself wait for this origin: it must not hold it up.
             outgoing.in_flight.clear();
         }
-        let first = outgoing.cursor.is_none();
-        if ack.rewind || first {
+        if ack.rewind || outgoing.cursor.is_none() {
             outgoing.sent = outgoing.acked.clone();
             outgoing.in_flight.clear();
             restart = want.iter().copied().chain([self.origin]).collect();
@@ -97,11 +102,8 @@ impl Engine {
         if let Some(found) = self.peers.get_mut(peer) {
             found.outgoing.cursor = Some(cursor);
         }
-        if first {
-            // Our own first word goes ahead of all that the peer lacks, with the batch: both directions fill at once.
-            return Ok(());
-        }
-        self.pump(store, peer)
+        // It is sent what it lacks with the batch: after our own first word, and after the peers that lack less.
+        Ok(())
     }
 
     /// Sends what a peer lacks, as far as its window allows.
