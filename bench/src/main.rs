@@ -55,6 +55,15 @@ struct Args {
     trace: Option<PathBuf>,
 }
 
+impl Args {
+    /// What to say to have one workload measured like this again. Where the trace lies is nobody's business.
+    fn arguments(&self, workload: &str) -> String {
+        let trace = self.trace.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+        let trace = trace.map_or_else(String::new, |name| format!(" --trace {name}"));
+        format!("{workload} --runs {} --seconds {}{trace}", self.runs, self.seconds)
+    }
+}
+
 /// What this program is when it starts itself.
 #[derive(clap::Subcommand, Debug)]
 enum Part {
@@ -84,7 +93,8 @@ fn main() -> anyhow::Result<()> {
         trace: args.trace.clone(),
     };
     for workload in chosen(&args.workloads)? {
-        let results = measure(&workload, &setting, if args.smoke { 1 } else { args.runs })?;
+        let mut results = Results::new(workload.name, args.arguments(workload.name));
+        measure(&workload, &setting, if args.smoke { 1 } else { args.runs }, &mut results)?;
         print!("{}", report::markdown::section(&workload, &results));
         if let (Some(out), false) = (&args.out, args.smoke) {
             results.save(out)?;
@@ -105,13 +115,12 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<Workload>> {
     Ok(all.into_iter().filter(|workload| names.iter().any(|name| name == "all" || name == workload.name)).collect())
 }
 
-fn measure(workload: &Workload, setting: &Setting, runs: usize) -> anyhow::Result<Results> {
-    let mut results = Results::new(workload.name);
+fn measure(workload: &Workload, setting: &Setting, runs: usize, results: &mut Results) -> anyhow::Result<()> {
     for run in 1..=runs {
         let begun = Instant::now();
         let figures = (workload.measure)(setting).with_context(|| format!("{}, run {run}", workload.name))?;
         eprintln!("{}: run {run} of {runs}, {:.1} s", workload.name, begun.elapsed().as_secs_f64());
         results.add(figures);
     }
-    Ok(results)
+    Ok(())
 }

@@ -33,12 +33,8 @@ pub fn section(workload: &Workload, results: &Results) -> String {
     let mut text = format!("## <a id=\"{}\"></a>{}\n\n{}\n\n", workload.name, workload.title, workload.what.trim());
     let _ = writeln!(
         text,
-        "`cargo run --release -- {} --runs {}` in `bench/`, {}, commit {}, {}\n",
-        workload.name,
-        results.runs.len(),
-        results.date,
-        results.commit,
-        results.machine
+        "`cargo run --release -- {}` in `bench/`, {}, commit {}, {}\n",
+        results.arguments, results.date, results.commit, results.machine
     );
     text += "| subject | median | least | most | |\n|---|---|---|---|---|\n";
     for (subject, unit) in results.subjects() {

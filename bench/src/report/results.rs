@@ -10,6 +10,8 @@ use std::{fs, io};
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Results {
     pub workload: String,
+    /// What to say on the command line to have it measured again.
+    pub arguments: String,
     pub commit: String,
     pub date: String,
     pub machine: String,
@@ -25,10 +27,11 @@ pub struct Summary {
 }
 
 impl Results {
-    pub fn new(workload: &str) -> Self {
+    pub fn new(workload: &str, arguments: String) -> Self {
         let machine = machine::describe(Path::new("."));
         Self {
             workload: workload.to_owned(),
+            arguments,
             commit: machine::commit(),
             date: machine::date(),
             machine,
