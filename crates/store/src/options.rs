@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Size in bytes at which a memtable goes to disk; under load there are up to five of them.
-    /// Larger ones mean less to merge, and more to replay after a crash. Default 8 MiB.
+    /// Larger ones mean less to merge, more to replay after a crash, and longer syncs, which hold up those of commits. Default 4 MiB.
     pub memtable_bytes: u64,
     /// Memory for blocks read from disk, in bytes, taken as they are read. Default 64 MiB, which holds the indices and filters of
     /// some ten million rows: with less, each look at a row reads those from the file, too.
@@ -17,6 +17,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memtable_bytes: 8 << 20, cache_bytes: 64 << 20, min_free_bytes: 64 << 20 }
+        Self { memtable_bytes: 4 << 20, cache_bytes: 64 << 20, min_free_bytes: 64 << 20 }
     }
 }
