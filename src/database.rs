@@ -210,6 +210,19 @@ impl Database {
     /// # Errors
     /// [`NotAcknowledged`] at the deadline, or when too many wait already: the write stays, and replicates.
     pub async fn acknowledged(&self, dot: Dot, level: AckLevel, deadline: Instant) -> Result<(), NotAcknowledged> {
+        if level == AckLevel::Local {
+            return Ok(());
+        }
+        // Rare and large: in a box of its own, it makes no write's task large.
+        Box::pin(self.acknowledged_by_others(dot, level, deadline)).await
+    }
+
+    async fn acknowledged_by_others(
+        &self,
+        dot: Dot,
+        level: AckLevel,
+        deadline: Instant,
+    ) -> Result<(), NotAcknowledged> {
         let region = self.names().region.clone();
         let mut members = self.inner.published.members();
         let refusal = |members: &Members| {

@@ -58,6 +58,9 @@ struct Args {
 impl Args {
     /// What to say to have one workload measured like this again. Where the trace lies is nobody's business.
     fn arguments(&self, workload: &str) -> String {
+        if self.smoke {
+            return format!("{workload} --smoke");
+        }
         let trace = self.trace.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
         let trace = trace.map_or_else(String::new, |name| format!(" --trace {name}"));
         format!("{workload} --runs {} --seconds {}{trace}", self.runs, self.seconds)

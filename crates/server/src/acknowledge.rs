@@ -27,10 +27,7 @@ pub(crate) fn check(app: &App, level: AckLevel) -> Result<(), Problem> {
 /// # Errors
 /// 504 at the deadline: the write stays, and replicates.
 pub(crate) async fn wait(app: &App, dot: Dot, level: AckLevel, deadline: Instant) -> Result<(), Problem> {
-    if level == AckLevel::Local {
-        return Ok(());
-    }
-    let reached = Box::pin(app.database.acknowledged(dot, level, deadline)).await;
+    let reached = app.database.acknowledged(dot, level, deadline).await;
     reached.map_err(|error| {
         let problem = Problem::new(Code::AckNotReached, error.to_string());
         let acked: Vec<Value> = error.regions.into_iter().map(Value::from).collect();
