@@ -1,6 +1,5 @@
 //! The engine: one replica as a state machine.
 
-use crate::cache::RowCache;
 use crate::freshness::Seen;
 use crate::incoming::{Incoming, Waiting};
 use crate::memos::Memos;
@@ -17,7 +16,6 @@ use crate::{keys, status};
 use anabranch_causality::{Dot, HlcClock, Origin, ShardId, VersionVector};
 use anabranch_protocol::{Ack, Message, Role};
 use anabranch_resolvers::Registry;
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -100,7 +98,6 @@ pub struct Engine {
     /// What others' transactions were applied since our last one.
     pub(crate) changed: VersionVector,
     pub(crate) batch: Batch,
-    pub(crate) cache: RefCell<RowCache>,
     pub(crate) memos: Memos,
     pub(crate) checkpoint_due: bool,
     /// The row from which on the index of conflicts has yet to be made.
@@ -262,7 +259,6 @@ impl Engine {
             clock,
             changed: VersionVector::new(),
             batch: Batch::default(),
-            cache: RefCell::default(),
             memos: Memos::default(),
             checkpoint_due: false,
             indexing: None,
@@ -409,11 +405,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     pub fn committed(&mut self, store: &dyn Read, time: Time) -> Result<(), StoreError> {
-        for ((space, key), value) in std::mem::take(&mut self.batch).rows {
-            if space == Space::Rows {
-                self.cache.get_mut().put(&key, value.as_deref());
-            }
-        }
+        self.batch = Batch::default();
         for (index, dot, bytes) in std::mem::take(&mut self.fresh) {
             self.tail.push(Entry { index, dot, bytes });
         }

@@ -7,7 +7,6 @@
 
 mod actors;
 mod apply;
-mod cache;
 pub mod catalog;
 pub mod conflicts;
 pub mod digest;

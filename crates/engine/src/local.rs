@@ -112,8 +112,7 @@ impl Engine {
             return Err(Refusal::TooLarge(what).into());
         }
         let mut batch = std::mem::take(&mut self.batch);
-        let cache = std::mem::take(&mut self.cache);
-        let mut view = View::new(store, &mut batch, &cache);
+        let mut view = View::new(store, &mut batch);
         view.begin();
         let mut preparing =
             Preparing { engine: self, operation, position: 0, fresh: BTreeMap::new(), incomplete: false };
@@ -129,7 +128,6 @@ impl Engine {
         // Whether refused or not: what was tried is taken back, and the transaction is applied as a whole.
         view.roll_back();
         self.batch = batch;
-        self.cache = cache;
         prepared
     }
 
@@ -155,7 +153,7 @@ impl Engine {
         bytes: Vec<u8>,
     ) -> Result<(), StoreError> {
         let index = self.state.next_index;
-        let mut view = View::new(store, &mut self.batch, &self.cache);
+        let mut view = View::new(store, &mut self.batch);
         let applied =
             crate::apply::apply(&mut self.state, &self.registry, &mut view, &transaction, &bytes, self.planted)?;
         let dot = transaction.dot;

@@ -16,7 +16,7 @@ impl Engine {
     /// Takes over what the rows say of each register collection's resolver.
     pub(crate) fn load_resolvers(&mut self, store: &dyn Read) -> Result<(), StoreError> {
         let Some(resolvers) = self.state.catalog.get(RESOLVERS, Kind::REGISTER).cloned() else { return Ok(()) };
-        let view = View::new(store, &mut self.batch, &self.cache);
+        let view = View::new(store, &mut self.batch);
         let mut last: Option<String> = None;
         while let Some(name) = query::next_key(&view.reader(), &resolvers, "", last.as_deref())? {
             apply::adopt_resolver(&self.registry, &mut self.state.catalog, &view, resolvers.id, &name)?;
@@ -62,7 +62,7 @@ impl Engine {
         let mut deltas = Deltas::default();
         let (registry, planted) = (self.registry.clone(), self.planted);
         let catalog = &mut self.state.catalog;
-        let mut view = View::new(store, &mut self.batch, &self.cache);
+        let mut view = View::new(store, &mut self.batch);
         view.begin();
         let mut outcome = Ok(true);
         let mut replay = |bytes: &[u8]| {

@@ -346,7 +346,6 @@ mod tests {
     use crate::keys::CollectionId;
     use crate::store::{Batch, Visit};
     use anabranch_causality::Actor;
-    use std::cell::RefCell;
 
     /// A store with nothing in it: all that the tests write stays in the batch.
     struct Empty;
@@ -412,8 +411,7 @@ mod tests {
     fn slots_and_rows_beside_act_like_a_map() {
         for code in 0..6u32.pow(5) {
             let mut batch = Batch::default();
-            let cache = RefCell::default();
-            let mut view = View::new(&Empty, &mut batch, &cache);
+            let mut view = View::new(&Empty, &mut batch);
             let mut model = std::collections::BTreeMap::new();
             let mut rest = code;
             for _ in 0..5 {

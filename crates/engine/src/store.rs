@@ -85,6 +85,16 @@ pub trait Read {
     fn log(&self, index: u64, visit: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>) -> Result<(), StoreError>;
 }
 
+/// [`Read::get`] for those whose own part is [`Read::look`].
+///
+/// # Errors
+/// As [`Read::look`].
+pub fn get_by_look(read: &dyn Read, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut found = None;
+    read.look(space, key, &mut |value| found = Some(value.to_vec()))?;
+    Ok(found)
+}
+
 /// A place that keeps batches. There is one writer: `commit` takes `&mut self`.
 pub trait Store: Read + Send {
     /// A consistent state that later commits do not change, cheap to make and to share between threads.

@@ -1,10 +1,9 @@
 //! The state as the writer sees it: what is committed, under what the batch in the making changes.
 
-use crate::cache::RowCache;
 use crate::keys;
 use crate::pile;
 use crate::rows::{self, Stored};
-use crate::store::{Batch, Read, Space, StoreError, Visit};
+use crate::store::{Batch, Read, Space, StoreError, Visit, get_by_look};
 use anabranch_resolvers::resolver::{VisitPart, VisitRow};
 use anabranch_resolvers::{PileHead, ReadFailed, Row, Rows};
 use std::cell::RefCell;
@@ -15,7 +14,6 @@ use std::ops::ControlFlow;
 pub(crate) struct View<'a> {
     store: &'a dyn Read,
     batch: &'a mut Batch,
-    cache: &'a RefCell<RowCache>,
     undo: Option<Undo>,
 }
 
@@ -28,9 +26,9 @@ struct Undo {
 }
 
 impl<'a> View<'a> {
-    /// The state of `store` with `batch` on top; `cache` knows some of the store's rows.
-    pub(crate) fn new(store: &'a dyn Read, batch: &'a mut Batch, cache: &'a RefCell<RowCache>) -> Self {
-        Self { store, batch, cache, undo: None }
+    /// The state of `store` with `batch` on top.
+    pub(crate) fn new(store: &'a dyn Read, batch: &'a mut Batch) -> Self {
+        Self { store, batch, undo: None }
     }
 
     /// The value under `key`.
@@ -79,7 +77,7 @@ impl<'a> View<'a> {
     /// The state, for reading.
     #[must_use]
     pub(crate) fn reader(&self) -> Layered<'_> {
-        Layered { store: self.store, batch: self.batch, cache: Some(self.cache) }
+        Layered { store: self.store, batch: self.batch }
     }
 }
 
@@ -88,14 +86,13 @@ impl<'a> View<'a> {
 pub struct Layered<'a> {
     store: &'a dyn Read,
     batch: &'a Batch,
-    cache: Option<&'a RefCell<RowCache>>,
 }
 
 impl<'a> Layered<'a> {
     /// The state of `store` with `batch` on top.
     #[must_use]
     pub fn new(store: &'a dyn Read, batch: &'a Batch) -> Self {
-        Self { store, batch, cache: None }
+        Self { store, batch }
     }
 
     fn overlay(&self, space: Space, from: &[u8], to: &[u8]) -> Overlay<'a> {
@@ -119,9 +116,7 @@ fn next_space(space: Space) -> Bound<(Space, Vec<u8>)> {
 
 impl Read for Layered<'_> {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut found = None;
-        self.look(space, key, &mut |value| found = Some(value.to_vec()))?;
-        Ok(found)
+        get_by_look(self, space, key)
     }
 
     fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
@@ -129,21 +124,7 @@ impl Read for Layered<'_> {
             value.iter().for_each(|value| see(value));
             return Ok(());
         }
-        let Some(cache) = self.cache.filter(|_| space == Space::Rows) else {
-            return self.store.look(space, key, see);
-        };
-        if let Some(known) = cache.borrow().get(key) {
-            known.iter().for_each(|value| see(value));
-            return Ok(());
-        }
-        let mut found = None;
-        self.store.look(space, key, &mut |value| found = Some(value.to_vec()))?;
-        found.iter().for_each(|value| see(value));
-        // Who sees a value may look at others meanwhile: then the cache is being read.
-        if let Ok(mut cache) = cache.try_borrow_mut() {
-            cache.put(key, found.as_deref());
-        }
-        Ok(())
+        self.store.look(space, key, see)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use anabranch_engine::store::{Batch, Read, Space, Store, StoreError, StoreErrorKind, Visit};
+use anabranch_engine::store::{Batch, Read, Space, Store, StoreError, StoreErrorKind, Visit, get_by_look};
 
 use crate::directory::{DataDir, sync_dir};
 use crate::limits;
@@ -129,7 +129,7 @@ impl std::fmt::Debug for DiskSnapshot {
 
 impl Read for DiskSnapshot {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.rows.get(space, key)
+        get_by_look(self, space, key)
     }
 
     fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
@@ -151,16 +151,13 @@ impl Read for DiskSnapshot {
 
 impl Read for DiskStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.poisoned {
-            None => self.rows.get(space, key),
-            // Rows of the batch that failed may be there.
-            Some(_) => self.shown.get(space, key),
-        }
+        get_by_look(self, space, key)
     }
 
     fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
         match self.poisoned {
             None => self.rows.look(space, key, see),
+            // Rows of the batch that failed may be there.
             Some(_) => self.shown.look(space, key, see),
         }
     }

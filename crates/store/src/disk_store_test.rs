@@ -93,3 +93,39 @@ fn damage_is_told() {
     std::fs::write(harness.dir.path().join("store/rows/current"), b"nonsense").unwrap();
     assert_eq!(DiskStore::open(harness.dir.path()).unwrap_err().kind, StoreErrorKind::Corrupt);
 }
+
+/// While one thread commits, others read states of theirs, new and old.
+#[test]
+fn what_readers_of_all_states_are_shown_is_of_their_state() {
+    const KEYS: u8 = 20;
+    let mut harness = OnDisk::small();
+    let store = harness.store();
+    let commit = |store: &mut DiskStore, n: u64| {
+        let row = |key| ((Space::Rows, vec![key]), Some(n.to_be_bytes().to_vec()));
+        store.commit(&Batch { log: vec![(n, vec![1])], rows: (0..KEYS).map(row).collect() }).unwrap();
+        store.snapshot()
+    };
+    let newest = std::sync::Mutex::new((1_u64, commit(store, 1)));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut past = Vec::new();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    past.push(newest.lock().unwrap().clone());
+                    for (n, state) in &past {
+                        let expected = Some(n.to_be_bytes().to_vec());
+                        assert!((0..KEYS).all(|key| state.get(Space::Rows, &[key]).unwrap() == expected));
+                    }
+                    past.drain(..past.len().saturating_sub(3));
+                }
+            });
+        }
+        for n in 2..2_000_u64 {
+            let next = (n, commit(store, n));
+            assert_eq!(store.get(Space::Rows, &[3]).unwrap(), Some(n.to_be_bytes().to_vec()));
+            *newest.lock().unwrap() = next;
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}

@@ -3,6 +3,7 @@
 //! All spaces share one tree, each key with its space before it. A memtable goes to disk together with the place in the log up
 //! to which it knows everything, so whoever opens the tree knows from where to replay.
 
+mod cache;
 mod snapshots;
 mod workers;
 
@@ -18,6 +19,7 @@ use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, Seq
 use crate::limits;
 use crate::log::position::Position;
 use crate::options::Options;
+use cache::{Copied, RowCache};
 use snapshots::Snapshots;
 use workers::Workers;
 
@@ -32,6 +34,7 @@ pub(crate) struct Rows {
     seqno: SequenceNumberCounter,
     visible: SequenceNumberCounter,
     snapshots: Arc<Snapshots>,
+    cache: Arc<RowCache>,
     workers: Workers,
     memtable_bytes: u64,
     /// The number of the last batch.
@@ -45,6 +48,7 @@ pub(crate) struct RowsView {
     tree: AnyTree,
     seqno: SeqNo,
     snapshots: Arc<Snapshots>,
+    cache: Arc<RowCache>,
 }
 
 impl Rows {
@@ -80,6 +84,7 @@ impl Rows {
             seqno,
             visible,
             snapshots,
+            cache: Arc::new(RowCache::new()),
             workers,
             memtable_bytes: options.memtable_bytes,
             inserted: 0,
@@ -93,11 +98,12 @@ impl Rows {
         found.map(|bytes| Position::decode(&bytes)).transpose()
     }
 
-    /// Puts or deletes rows. No reader sees them, and none of them goes to a table, before [`Rows::publish`]; [`Rows::get`] and [`Rows::look`] do.
+    /// Puts or deletes rows. No reader sees them, and none of them goes to a table, before [`Rows::publish`]; [`Rows::look`] does.
     pub(crate) fn insert<'a>(&mut self, rows: impl Iterator<Item = (Space, &'a [u8], Option<&'a [u8]>)>) {
         let (seqno, mut placed) = (self.seqno.next(), Vec::new());
         self.inserted = seqno;
         for (space, key, value) in rows {
+            self.cache.change(seqno, space, key, value);
             place(&mut placed, space, key);
             (_, self.memtable) = match value {
                 Some(value) => self.tree.insert(&placed[..], value, seqno),
@@ -127,18 +133,14 @@ impl Rows {
 
     /// The rows as they are now. Not between [`Rows::insert`] and [`Rows::publish`]: the work in the background may have shown some of them.
     pub(crate) fn view(&self) -> RowsView {
-        RowsView { tree: self.tree.clone(), seqno: self.snapshots.open(), snapshots: self.snapshots.clone() }
+        let (seqno, snapshots) = (self.snapshots.open(), self.snapshots.clone());
+        RowsView { tree: self.tree.clone(), seqno, snapshots, cache: self.cache.clone() }
     }
 
-    /// The value under `key` as it is now.
-    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        // Not what is visible at this moment: that state is not held, and the work in the background may drop it meanwhile.
-        get(&self.tree, SeqNo::MAX, space, key)
-    }
-
-    /// As [`Rows::get`], without a copy.
+    /// Hands the value under `key` as it is now to `see`, if there is one.
     pub(crate) fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
-        look(&self.tree, SeqNo::MAX, space, key, see)
+        // Not what is visible at this moment: that state is not held, and the work in the background may drop it meanwhile.
+        look((&self.tree, &self.cache), SeqNo::MAX, space, key, see)
     }
 
     /// Bytes of the tables.
@@ -150,7 +152,8 @@ impl Rows {
 impl Clone for RowsView {
     fn clone(&self) -> Self {
         self.snapshots.again(self.seqno);
-        Self { tree: self.tree.clone(), seqno: self.seqno, snapshots: self.snapshots.clone() }
+        let (tree, snapshots, cache) = (self.tree.clone(), self.snapshots.clone(), self.cache.clone());
+        Self { tree, seqno: self.seqno, snapshots, cache }
     }
 }
 
@@ -161,12 +164,8 @@ impl Drop for RowsView {
 }
 
 impl RowsView {
-    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(&self.tree, self.seqno, space, key)
-    }
-
     pub(crate) fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
-        look(&self.tree, self.seqno, space, key, see)
+        look((&self.tree, &self.cache), self.seqno, space, key, see)
     }
 
     pub(crate) fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
@@ -224,20 +223,26 @@ fn place(placed: &mut Vec<u8>, space: Space, key: &[u8]) {
     placed.extend_from_slice(key);
 }
 
-fn get(tree: &AnyTree, seqno: SeqNo, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    let mut found = None;
-    look(tree, seqno, space, key, &mut |value| found = Some(value.to_vec()))?;
-    Ok(found)
-}
-
-fn look(tree: &AnyTree, seqno: SeqNo, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+/// Hands the value that the state before batch `seqno` has to `see`.
+fn look(
+    (tree, cache): (&AnyTree, &RowCache),
+    seqno: SeqNo,
+    space: Space,
+    key: &[u8],
+    see: &mut dyn FnMut(&[u8]),
+) -> Result<(), StoreError> {
     if !limits::possible(key) {
         return Ok(());
     }
-    match tree.get(in_space(space, key), seqno) {
-        Ok(value) => value.iter().for_each(|value| see(value)),
-        Err(error) => return Err(failed(&format!("read {space:?}"), error)),
+    let mut copied = Copied::default();
+    if let Some(known) = cache.get(seqno, space, key, &mut copied) {
+        known.iter().for_each(|value| see(value));
+        return Ok(());
     }
+    let found = tree.get(in_space(space, key), seqno);
+    let found = found.map_err(|error| failed(&format!("read {space:?}"), error))?;
+    cache.found(seqno, space, key, found.as_deref());
+    found.iter().for_each(|value| see(value));
     Ok(())
 }
 
@@ -280,8 +285,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut rows = Rows::open(dir.path(), Options { memtable_bytes: 0, ..Options::default() }).unwrap();
         let visible = rows.visible.get();
+        // Too large for the cache.
+        let value = [b'v'; 1_000];
         for n in 1..50_u64 {
-            rows.insert([(Space::Rows, &b"k"[..], Some(&b"v"[..]))].into_iter());
+            rows.insert([(Space::Rows, &b"k"[..], Some(&value[..]))].into_iter());
             rows.publish(Position::default()).unwrap();
             while rows.tree.sealed_memtable_count() > 0 || (n > 10 && rows.tree.l0_run_count() > 4) {
                 std::thread::yield_now();
@@ -289,7 +296,9 @@ mod tests {
         }
         // As if the writer had looked at the counter, and then slept for long.
         rows.visible.set(visible);
-        assert_eq!(rows.get(Space::Rows, b"k").unwrap(), Some(b"v".to_vec()));
+        let mut found = None;
+        rows.look(Space::Rows, b"k", &mut |value| found = Some(value.to_vec())).unwrap();
+        assert_eq!(found, Some(value.to_vec()));
         assert_eq!(rows.position().unwrap(), Some(Position::default()));
     }
 }

@@ -49,7 +49,7 @@ impl Engine {
         let mut kinds: Vec<_> =
             self.state.catalog.iter().map(|found| (found.id, found.name.clone(), found.kind)).collect();
         kinds.sort_unstable();
-        let mut step = Step { view: View::new(store, &mut self.batch, &self.cache), rows: 0, places: 0 };
+        let mut step = Step { view: View::new(store, &mut self.batch), rows: 0, places: 0 };
         for (id, name, kind) in kinds {
             let prefix = keys::collection_prefix(id);
             let Some(resolver) = self.registry.default_for(kind).filter(|_| from < keys::after(&prefix)) else {
