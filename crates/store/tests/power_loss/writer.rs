@@ -43,6 +43,9 @@ impl Task {
     }
 }
 
+/// From so many rows on, a thread of its own syncs while they go to the memtable.
+const MANY: usize = 64;
+
 /// Small memtables bring flushes and compactions early; a test's disk may be small.
 pub(crate) fn options(memtable_bytes: u64) -> Options {
     Options { memtable_bytes, min_free_bytes: 0, ..Options::default() }
@@ -73,12 +76,14 @@ fn session(task: Task, root: &Path, random: &mut Random, acks: &mut File) -> boo
     let Ok(mut replica) = opened.and_then(|store| Replica::open(store, origin)) else { return false };
     let mut last = 0;
     for _ in 0..task.batches {
-        // Writes that waited together share a batch, and a sync.
-        for _ in 0..1 + random.below(4) {
+        // Writes that waited together share a batch, and a sync; which is made by another thread where they are many.
+        let many = random.chance(10);
+        let (writes, most) = if many { (MANY, task.payload.min(300)) } else { (1 + random.below(4), task.payload) };
+        for _ in 0..writes {
             last += 1;
-            let payload = random.below(task.payload + 1);
-            replica.write(&format!("{origin:016x}-{last}"), payload).expect("reading works");
+            replica.write(&format!("{origin:016x}-{last}"), random.below(most + 1)).expect("reading works");
         }
+        assert!(!many || replica.engine.batch().rows.len() >= MANY);
         match replica.commit() {
             Ok(written) => {
                 for written in written {
