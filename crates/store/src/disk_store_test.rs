@@ -105,14 +105,13 @@ fn what_readers_of_all_states_are_shown_is_of_their_state() {
         store.commit(&Batch { log: vec![(n, vec![1])], rows: (0..KEYS).map(row).collect() }).unwrap();
         store.snapshot()
     };
-    let newest = std::sync::Mutex::new((1_u64, commit(store, 1)));
-    let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
+        let readers = [(); 2].map(|()| {
+            let (sender, states) = std::sync::mpsc::sync_channel::<(u64, DiskSnapshot)>(2);
+            scope.spawn(move || {
                 let mut past = Vec::new();
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    past.push(newest.lock().unwrap().clone());
+                for state in states {
+                    past.push(state);
                     for (n, state) in &past {
                         let expected = Some(n.to_be_bytes().to_vec());
                         assert!((0..KEYS).all(|key| state.get(Space::Rows, &[key]).unwrap() == expected));
@@ -120,12 +119,12 @@ fn what_readers_of_all_states_are_shown_is_of_their_state() {
                     past.drain(..past.len().saturating_sub(3));
                 }
             });
-        }
-        for n in 2..2_000_u64 {
-            let next = (n, commit(store, n));
+            sender
+        });
+        for n in 1..500 {
+            let state = commit(store, n);
             assert_eq!(store.get(Space::Rows, &[3]).unwrap(), Some(n.to_be_bytes().to_vec()));
-            *newest.lock().unwrap() = next;
+            readers.iter().for_each(|reader| reader.send((n, state.clone())).unwrap());
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
