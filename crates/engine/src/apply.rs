@@ -13,6 +13,7 @@ use crate::pile;
 use crate::record::Record;
 use crate::resolutions::{self, RESOLUTIONS};
 use crate::rows::{self, RowValue, Subkey};
+use crate::sessions::Sessions;
 use crate::state::{self, State};
 use crate::store::{Space, StoreError};
 use crate::view::{KeyRows, View};
@@ -34,17 +35,18 @@ pub(crate) struct Applied {
 /// Applies `transaction`, whose dependencies and predecessors have been applied.
 pub(crate) fn apply(
     state: &mut State,
+    sessions: &mut Sessions,
     registry: &Registry,
     view: &mut View<'_>,
     transaction: &Transaction,
     bytes: &[u8],
     planted: Planted,
 ) -> Result<Applied, StoreError> {
-    let applied = actors::note(view, transaction)?;
+    let applied = actors::note(sessions, view, transaction)?;
     let (effects, fewer) = (&transaction.effects, transaction.effects.len().saturating_sub(1));
     let effects = match planted {
         _ if planted.is(Mutant::HalfApplied) && fewer > 0 => &effects[..fewer],
-        _ if planted.is(Mutant::WindowOnApply) && actors::is_late(view, transaction)? => &[],
+        _ if planted.is(Mutant::WindowOnApply) && actors::is_late(sessions, view, transaction)? => &[],
         _ => &effects[..],
     };
     let mut deltas = Deltas::default();

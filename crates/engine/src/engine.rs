@@ -6,6 +6,7 @@ use crate::memos::Memos;
 use crate::mutant::{Mutant, Planted};
 use crate::outgoing::Outgoing;
 use crate::relay::Relays;
+use crate::sessions::Sessions;
 use crate::state::{CHECKPOINT_EVERY, State};
 use crate::store::{Batch, Read, Space, StoreError};
 use crate::tail::{Entry, Tail};
@@ -98,6 +99,7 @@ pub struct Engine {
     /// What others' transactions were applied since our last one.
     pub(crate) changed: VersionVector,
     pub(crate) batch: Batch,
+    pub(crate) sessions: Sessions,
     pub(crate) memos: Memos,
     pub(crate) checkpoint_due: bool,
     /// The row from which on the index of conflicts has yet to be made.
@@ -259,6 +261,7 @@ impl Engine {
             clock,
             changed: VersionVector::new(),
             batch: Batch::default(),
+            sessions: Sessions::default(),
             memos: Memos::default(),
             checkpoint_due: false,
             indexing: None,

@@ -26,6 +26,7 @@ pub mod record;
 mod relay;
 pub mod resolutions;
 pub mod rows;
+mod sessions;
 pub mod state;
 pub mod status;
 pub mod store;

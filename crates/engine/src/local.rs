@@ -79,16 +79,21 @@ impl Engine {
     }
 
     /// The answer to an operation that was applied before, if it was.
-    fn known(&self, store: &dyn Read, session: SessionId, operation: OperationId) -> Result<Option<Written>, Failure> {
+    fn known(
+        &mut self,
+        store: &dyn Read,
+        session: SessionId,
+        operation: OperationId,
+    ) -> Result<Option<Written>, Failure> {
         let reader = Layered::new(store, &self.batch);
-        let applied = actors::applied(&reader, session, operation.counter)?;
+        let applied = actors::applied(&mut self.sessions, &reader, session, operation.counter)?;
         if let Some((_, dot)) = applied.iter().find(|(hash, _)| *hash == operation.hash) {
             return Ok(Some(Written { dot: *dot, operation, repeated: true, incomplete: false }));
         }
         if !applied.is_empty() {
             return Err(Refusal::IdempotencyKeyReused.into());
         }
-        let highest = actors::highest(&reader, session)?;
+        let highest = actors::highest(&mut self.sessions, &reader, session)?;
         if operation.counter.saturating_add(actors::WINDOW) <= highest {
             let (counter, window) = (operation.counter, actors::WINDOW);
             let what = format!("counter {counter} is {window} or more below {highest}, which was seen");
@@ -154,8 +159,9 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let index = self.state.next_index;
         let mut view = View::new(store, &mut self.batch);
+        let (state, sessions) = (&mut self.state, &mut self.sessions);
         let applied =
-            crate::apply::apply(&mut self.state, &self.registry, &mut view, &transaction, &bytes, self.planted)?;
+            crate::apply::apply(state, sessions, &self.registry, &mut view, &transaction, &bytes, self.planted)?;
         let dot = transaction.dot;
         if (dot.seq - 1).is_multiple_of(query::INDEX_EVERY) {
             view.set(Space::Index, keys::index_key(dot.origin, dot.seq), Some(index.to_be_bytes().to_vec()));
