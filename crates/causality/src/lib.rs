@@ -13,6 +13,7 @@ pub mod kind;
 pub mod lineage;
 pub mod names;
 pub mod packed;
+mod sorted;
 pub mod text;
 pub mod token;
 pub mod transaction;

@@ -85,30 +85,32 @@ impl Lineages {
     /// the reader has. To anybody else the rest would stay hidden.
     #[must_use]
     pub fn compact_for(&self, vector: &VersionVector, known: &VersionVector) -> VersionVector {
-        let mut compact = vector.clone();
-        for (origin, _) in vector.iter().filter(|(origin, _)| known.get(*origin) > 0) {
-            let Some((previous, last)) = self.get(origin).and_then(|lineage| lineage.previous) else { continue };
-            if vector.get(previous) <= last {
-                compact.set(previous, 0);
-            }
+        let implied = |(origin, _)| {
+            let (previous, last) = self.get(origin)?.previous?;
+            (known.get(origin) > 0 && vector.get(previous) <= last).then_some(previous)
+        };
+        let mut implied: Vec<Origin> = vector.iter().filter_map(implied).collect();
+        if implied.is_empty() {
+            return vector.clone();
         }
-        compact
+        implied.sort_unstable();
+        vector.iter().filter(|(origin, _)| implied.binary_search(origin).is_err()).collect()
     }
 
     /// The inverse of [`Lineages::compact`], as far as the lineages are known.
     #[must_use]
     pub fn expand(&self, vector: &VersionVector) -> VersionVector {
-        let mut full = vector.clone();
+        let mut risen: BTreeMap<Origin, u64> = BTreeMap::new();
         let mut open: Vec<Origin> = vector.iter().map(|(origin, _)| origin).collect();
         while let Some(origin) = open.pop() {
             let Some((previous, last)) = self.get(origin).and_then(|lineage| lineage.previous) else { continue };
             // Only what rises is looked at again, so that a lineage that (wrongly) bites its tail ends.
-            if full.get(previous) < last {
-                full.raise(previous, last);
+            if vector.get(previous).max(risen.get(&previous).copied().unwrap_or(0)) < last {
+                risen.insert(previous, last);
                 open.push(previous);
             }
         }
-        full
+        if risen.is_empty() { vector.clone() } else { vector.iter().chain(risen).collect() }
     }
 }
 

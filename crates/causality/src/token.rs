@@ -5,18 +5,18 @@
 
 use crate::bytes::{DecodeError, Reader, Writer};
 use crate::ids::ShardId;
+use crate::sorted::Sorted;
 use crate::text;
 use crate::vector::VersionVector;
-use std::collections::BTreeMap;
 
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 6;
 const MAX_SHARDS: usize = 1024;
 
-/// Per shard, what must have been applied.
+/// Per shard, what must have been applied. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Token {
-    vectors: BTreeMap<ShardId, VersionVector>,
+    vectors: Sorted<ShardId, VersionVector>,
 }
 
 /// Why a text is not a token that can be used here.
@@ -43,25 +43,28 @@ impl Token {
     /// A token for one shard.
     #[must_use]
     pub fn of(shard: ShardId, vector: VersionVector) -> Self {
-        let vectors = if vector.is_empty() { BTreeMap::new() } else { BTreeMap::from([(shard, vector)]) };
+        let mut vectors = Sorted::default();
+        if !vector.is_empty() {
+            vectors.set(shard, vector);
+        }
         Self { vectors }
     }
 
     /// What it asks of `shard`; `None` for nothing.
     #[must_use]
     pub fn vector(&self, shard: ShardId) -> Option<&VersionVector> {
-        self.vectors.get(&shard)
+        self.vectors.get(shard)
     }
 
     /// The shards it asks something of, and what.
     pub fn iter(&self) -> impl Iterator<Item = (ShardId, &VersionVector)> {
-        self.vectors.iter().map(|(shard, vector)| (*shard, vector))
+        self.vectors.iter()
     }
 
     /// Whether it asks nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.vectors.is_empty()
+        self.vectors.len() == 0
     }
 
     /// From now on also asks for all that `other` does.
@@ -73,8 +76,11 @@ impl Token {
 
     /// From now on also asks for `vector` of `shard`.
     pub fn join_vector(&mut self, shard: ShardId, vector: &VersionVector) {
-        if !vector.is_empty() {
-            self.vectors.entry(shard).or_default().join(vector);
+        match self.vectors.get(shard) {
+            Some(known) if known.covers(vector) => {}
+            Some(_) => self.vectors.get_mut(shard).into_iter().for_each(|known| known.join(vector)),
+            None if vector.is_empty() => {}
+            None => self.vectors.set(shard, vector.clone()),
         }
     }
 
@@ -102,14 +108,14 @@ impl Token {
         if *sum != checksum(body) {
             return Err(TokenError::Bad("its checksum does not match"));
         }
-        let (tag, vectors) = Self::decode_body(body).map_err(|error| match error {
+        let (tag, token) = Self::decode_body(body).map_err(|error| match error {
             DecodeError::Version { .. } => TokenError::Bad("its format version is not known here"),
             _ => TokenError::Bad("its content is malformed"),
         })?;
-        if tag == cluster_tag(cluster) { Ok(Self { vectors }) } else { Err(TokenError::WrongCluster) }
+        if tag == cluster_tag(cluster) { Ok(token) } else { Err(TokenError::WrongCluster) }
     }
 
-    fn decode_body(body: &[u8]) -> Result<([u8; 4], BTreeMap<ShardId, VersionVector>), DecodeError> {
+    fn decode_body(body: &[u8]) -> Result<([u8; 4], Self), DecodeError> {
         let mut reader = Reader::new(body);
         match reader.u8("version")? {
             VERSION => {}
@@ -118,7 +124,7 @@ impl Token {
         let tag = reader.array("cluster tag")?;
         let token = Self::read(&mut reader)?;
         reader.finish("token")?;
-        Ok((tag, token.vectors))
+        Ok((tag, token))
     }
 
     /// Appends the vectors alone, for where the cluster is known and the bytes arrive whole.
@@ -135,18 +141,19 @@ impl Token {
     /// # Errors
     /// [`DecodeError`].
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut vectors = BTreeMap::new();
+        let count = reader.count(MAX_SHARDS, 11, "shards")?;
+        let mut vectors = Vec::with_capacity(count);
         let mut last = None;
-        for _ in 0..reader.count(MAX_SHARDS, 11, "shards")? {
+        for _ in 0..count {
             let shard = u16::try_from(reader.varint("shard")?).map_err(|_| DecodeError::TooLarge("shard"))?;
             let vector = VersionVector::decode(reader)?;
             if last >= Some(shard) || vector.is_empty() {
                 return Err(DecodeError::Invalid("shards"));
             }
-            vectors.insert(ShardId(shard), vector);
+            vectors.push((ShardId(shard), vector));
             last = Some(shard);
         }
-        Ok(Self { vectors })
+        Ok(Self { vectors: Sorted::from_ascending(vectors) })
     }
 }
 

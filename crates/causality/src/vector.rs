@@ -2,13 +2,14 @@
 
 use crate::bytes::{DecodeError, Reader, Writer};
 use crate::ids::Origin;
-use std::collections::BTreeMap;
+use crate::sorted::Sorted;
+use std::cmp::Reverse;
 use std::fmt;
 
-/// What a replica has applied of one shard. An origin that is absent stands for 0.
+/// What a replica has applied of one shard. An origin that is absent stands for 0. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VersionVector {
-    entries: BTreeMap<Origin, u64>,
+    entries: Sorted<Origin, u64>,
 }
 
 impl VersionVector {
@@ -24,31 +25,35 @@ impl VersionVector {
     /// The highest sequence number of `origin`, 0 when there is none.
     #[must_use]
     pub fn get(&self, origin: Origin) -> u64 {
-        self.entries.get(&origin).copied().unwrap_or(0)
+        self.entries.get(origin).copied().unwrap_or(0)
     }
 
     /// Raises the entry of `origin` to at least `seq`. A `seq` of 0 changes nothing.
     pub fn raise(&mut self, origin: Origin, seq: u64) {
-        if seq > 0 {
-            let entry = self.entries.entry(origin).or_insert(seq);
-            *entry = (*entry).max(seq);
+        if seq > self.get(origin) {
+            self.entries.set(origin, seq);
         }
     }
 
     /// Sets the entry of `origin`, which may lower it; 0 removes it.
     pub fn set(&mut self, origin: Origin, seq: u64) {
         if seq == 0 {
-            self.entries.remove(&origin);
+            self.entries.remove(origin);
         } else {
-            self.entries.insert(origin, seq);
+            self.entries.set(origin, seq);
         }
     }
 
     /// Raises every entry to at least the other's: the least vector that covers both.
     pub fn join(&mut self, other: &Self) {
-        for (origin, seq) in other.iter() {
-            self.raise(origin, seq);
+        if self.covers(other) {
+            return;
         }
+        if other.covers(self) {
+            self.clone_from(other);
+            return;
+        }
+        *self = self.iter().chain(other.iter()).collect();
     }
 
     /// Whether every entry is at least the other's.
@@ -59,7 +64,7 @@ impl VersionVector {
 
     /// Entries in the order of their origins; never one with 0.
     pub fn iter(&self) -> impl Iterator<Item = (Origin, u64)> + '_ {
-        self.entries.iter().map(|(origin, seq)| (*origin, *seq))
+        self.entries.iter().map(|(origin, seq)| (origin, *seq))
     }
 
     /// How many origins it names.
@@ -71,7 +76,7 @@ impl VersionVector {
     /// Whether it names none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     /// Appends a count, then origin (8 bytes) and sequence number (varint) each, in ascending order.
@@ -89,7 +94,7 @@ impl VersionVector {
     /// sequence numbers of 0 or `u64::MAX`.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let count = reader.count(Self::MAX_ORIGINS, 9, "version vector")?;
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::with_capacity(count);
         let mut last = None;
         for _ in 0..count {
             let origin = Origin(reader.u64("origin")?);
@@ -100,20 +105,20 @@ impl VersionVector {
             if seq == 0 || seq == u64::MAX {
                 return Err(DecodeError::Invalid("sequence number"));
             }
-            entries.insert(origin, seq);
+            entries.push((origin, seq));
             last = Some(origin);
         }
-        Ok(Self { entries })
+        Ok(Self { entries: Sorted::from_ascending(entries) })
     }
 }
 
 impl FromIterator<(Origin, u64)> for VersionVector {
     fn from_iter<I: IntoIterator<Item = (Origin, u64)>>(entries: I) -> Self {
-        let mut vector = Self::new();
-        for (origin, seq) in entries {
-            vector.raise(origin, seq);
-        }
-        vector
+        let mut entries: Vec<(Origin, u64)> = entries.into_iter().filter(|(_, seq)| *seq > 0).collect();
+        // Of one origin the highest comes first, and stays.
+        entries.sort_unstable_by_key(|(origin, seq)| (*origin, Reverse(*seq)));
+        entries.dedup_by_key(|(origin, _)| *origin);
+        Self { entries: Sorted::from_ascending(entries) }
     }
 }
 
