@@ -102,7 +102,20 @@ impl View {
         operation: Option<&Operation>,
         most_bytes: usize,
     ) -> Result<Option<Outcome>, ReadError> {
-        let collection = self.collection(collection)?;
+        self.value_in(self.collection(collection)?, key, operation, most_bytes)
+    }
+
+    /// As [`View::value_after`], of a collection that was found in this state already.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn value_in(
+        &self,
+        collection: &Collection,
+        key: &str,
+        operation: Option<&Operation>,
+        most_bytes: usize,
+    ) -> Result<Option<Outcome>, ReadError> {
         Ok(query::value(&self.registry, &*self.read, collection, key, operation, most_bytes)?)
     }
 

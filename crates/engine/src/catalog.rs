@@ -37,7 +37,8 @@ pub struct Collection {
 /// All collections.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    collections: BTreeMap<(String, Kind), Collection>,
+    /// In the order of their names and kinds. Shared with those copies of the catalog in which they are the same.
+    collections: Vec<Arc<Collection>>,
     version: u64,
 }
 
@@ -54,20 +55,26 @@ impl Catalog {
     /// The collection of that name and kind.
     #[must_use]
     pub fn get(&self, name: &str, kind: Kind) -> Option<&Collection> {
-        self.collections.get(&(name.to_owned(), kind))
+        self.collections.get(self.place(name, kind).ok()?).map(Arc::as_ref)
     }
 
     /// The collection with that number.
     #[must_use]
     pub fn by_id(&self, id: CollectionId) -> Option<&Collection> {
-        self.collections.values().find(|collection| collection.id == id)
+        self.iter().find(|collection| collection.id == id)
     }
 
     /// All of that name, whatever their kinds.
     pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Collection> + use<'a> {
-        let from = (name.to_owned(), Kind(0));
-        let to = (name.to_owned(), Kind(u8::MAX));
-        self.collections.range(from..=to).map(|(_, collection)| collection)
+        let from = self.collections.partition_point(|collection| collection.name.as_str() < name);
+        let named = &self.collections[from..];
+        let count = named.iter().take_while(|collection| collection.name == name).count();
+        named[..count].iter().map(Arc::as_ref)
+    }
+
+    /// Where the collection of that name and kind is, or would be.
+    fn place(&self, name: &str, kind: Kind) -> Result<usize, usize> {
+        self.collections.binary_search_by(|found| (found.name.as_str(), found.kind).cmp(&(name, kind)))
     }
 
     /// The path that means this collection: its plain name if it is the earliest of that name, else `name~kind`.
@@ -81,7 +88,7 @@ impl Catalog {
 
     /// All of them, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Collection> {
-        self.collections.values()
+        self.collections.iter().map(Arc::as_ref)
     }
 
     /// How many there are.
@@ -99,7 +106,7 @@ impl Catalog {
     /// Whether any collection is parked.
     #[must_use]
     pub fn any_parked(&self) -> bool {
-        self.collections.values().any(|collection| collection.parked.is_some())
+        self.iter().any(|collection| collection.parked.is_some())
     }
 
     /// Grows whenever anything in the catalog may have changed.
@@ -110,27 +117,29 @@ impl Catalog {
 
     pub(crate) fn get_mut(&mut self, name: &str, kind: Kind) -> Option<&mut Collection> {
         self.version += 1;
-        self.collections.get_mut(&(name.to_owned(), kind))
+        let place = self.place(name, kind).ok()?;
+        self.collections.get_mut(place).map(Arc::make_mut)
     }
 
     /// The collection of that name and kind, made if need be. Also says what its creation was before, if it changed.
     pub(crate) fn ensure(&mut self, name: &str, kind: Kind, by: (Hlc, OperationId)) -> (&Collection, Creation) {
-        let next = CollectionId(self.collections.len() as u32 + 1);
-        let slot = self.collections.entry((name.to_owned(), kind));
-        let mut creation = Creation::Unchanged;
-        let collection = slot.or_insert_with(|| {
-            creation = Creation::New;
-            self.version += 1;
-            let (name, resolver) = (name.to_owned(), default_resolver(kind));
-            let (concurrent, fields) = (Vec::new(), BTreeMap::new());
-            Collection { id: next, name, kind, created: by, resolver, concurrent, fields, parked: None }
-        });
-        if by < collection.created {
-            creation = Creation::Earlier(collection.created);
-            collection.created = by;
-            self.version += 1;
-        }
-        (collection, creation)
+        let (place, creation) = match self.place(name, kind) {
+            Ok(place) if by < self.collections[place].created => {
+                let collection = Arc::make_mut(&mut self.collections[place]);
+                (place, Creation::Earlier(std::mem::replace(&mut collection.created, by)))
+            }
+            Ok(place) => (place, Creation::Unchanged),
+            Err(place) => {
+                let id = CollectionId(self.collections.len() as u32 + 1);
+                let (name, resolver) = (name.to_owned(), default_resolver(kind));
+                let (concurrent, fields) = (Vec::new(), BTreeMap::new());
+                let new = Collection { id, name, kind, created: by, resolver, concurrent, fields, parked: None };
+                self.collections.insert(place, Arc::new(new));
+                (place, Creation::New)
+            }
+        };
+        self.version += u64::from(!matches!(creation, Creation::Unchanged));
+        (&*self.collections[place], creation)
     }
 
     pub(crate) fn load(read: &dyn Read) -> Result<Self, StoreError> {
@@ -139,7 +148,7 @@ impl Catalog {
         read.scan(Space::Meta, meta::COLLECTION, &keys::after(meta::COLLECTION), &mut |key, value| {
             match Collection::decode(key, value) {
                 Ok(found) => {
-                    catalog.collections.insert((found.name.clone(), found.kind), found);
+                    catalog.collections.push(Arc::new(found));
                     ControlFlow::Continue(())
                 }
                 Err(error) => {
@@ -148,6 +157,7 @@ impl Catalog {
                 }
             }
         })?;
+        catalog.collections.sort_by(|one, other| (&one.name, one.kind).cmp(&(&other.name, other.kind)));
         failed.map_or(Ok(catalog), Err)
     }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, call: Call) -> Result<Respo
 /// The answer to who reads a key.
 fn one(view: &Arc<View>, path: &str, key: &str) -> Result<Response, Problem> {
     let collection = view.collection(path)?;
-    let outcome = view.get(path, key)?;
+    let outcome = view.value_in(collection, key, None, usize::MAX)?;
     let mut response = match &outcome {
         Some(outcome) => answer::text(view, StatusCode::OK, item(view, collection, key, outcome)?),
         None => Problem::new(Code::NoSuchKey, format!("there is no key {key:?} in {path}")).into_response(),
