@@ -1,6 +1,7 @@
 //! What a node answers.
 
 use crate::hello::Role;
+use crate::part;
 use crate::request::{decode_headers, encode_headers, flag, option, read_option};
 use anabranch_causality::{Context, DecodeError, Dot, Origin, Reader, ShardId, Token, VersionVector, Writer};
 
@@ -10,6 +11,8 @@ const MAX_NAME: usize = 256;
 const MAX_TEXT: usize = 64 << 10;
 const MAX_ITEMS: usize = 1_000;
 const MAX_COLLECTIONS: usize = 65_536;
+/// Most answers are shorter.
+const USUAL_BYTES: usize = 128;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,10 +148,24 @@ impl Reply {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        self.token.write(&mut writer);
-        writer.bytes(self.by.as_bytes());
-        self.answer.encode(&mut writer);
+        self.write(&mut writer);
         writer.into_bytes()
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        self.token.write(writer);
+        writer.bytes(self.by.as_bytes());
+        self.answer.encode(writer);
+    }
+
+    /// The frame of an answer that is whole in one [`crate::Part`], as nearly all are; `None` for a longer one.
+    #[must_use]
+    pub fn frame(&self) -> Option<Vec<u8>> {
+        let mut writer = Writer::with_capacity(USUAL_BYTES);
+        part::begin(&mut writer, self.id, true);
+        self.write(&mut writer);
+        let frame = writer.into_bytes();
+        (frame.len() <= part::HEAD_BYTES + part::PART_BYTES).then_some(frame)
     }
 
     /// Reads what [`Reply::encode`] wrote, as the answer to the request of that id.
@@ -344,6 +361,20 @@ mod tests {
             assert_eq!(hex, format!("010001020000000000000003016e{golden}"));
             assert_eq!(Reply::decode(7, &bytes), Ok(reply));
         }
+    }
+
+    #[test]
+    fn the_frame_is_the_only_part() {
+        let mut lengths = Vec::new();
+        for body in [0, 1].into_iter().chain(part::PART_BYTES - 80..=part::PART_BYTES) {
+            let answer = Answer::Http { status: 200, headers: Vec::new(), body: vec![7; body] };
+            let reply = Reply { id: 7, token: Token::new(), by: "n".into(), answer };
+            let bytes = reply.encode();
+            let parts: Vec<Vec<u8>> = part::parts(reply.id, &bytes).collect();
+            assert_eq!(reply.frame(), Some(parts[0].clone()).filter(|_| parts.len() == 1), "{} bytes", bytes.len());
+            lengths.push(bytes.len());
+        }
+        assert!(lengths.contains(&part::PART_BYTES) && lengths.contains(&(part::PART_BYTES + 1)));
     }
 
     #[test]

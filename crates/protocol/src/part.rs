@@ -7,6 +7,9 @@ pub const MAX_ANSWER: usize = 64 << 20;
 /// The most bytes of an answer in one part.
 pub const PART_BYTES: usize = 256 << 10;
 
+/// How many bytes of a frame come before those of the answer.
+pub(crate) const HEAD_BYTES: usize = 9;
+
 /// A part of an answer, decoded; one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'a> {
@@ -23,10 +26,15 @@ pub fn parts(id: u64, answer: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     let count = answer.len().div_ceil(PART_BYTES).max(1);
     (0..count).map(move |index| {
         let bytes = &answer[index * PART_BYTES..answer.len().min((index + 1) * PART_BYTES)];
-        let mut writer = Writer::with_capacity(bytes.len() + 9);
-        writer.u64(id).u8(u8::from(index + 1 == count)).raw(bytes);
+        let mut writer = Writer::with_capacity(bytes.len() + HEAD_BYTES);
+        begin(&mut writer, id, index + 1 == count);
+        writer.raw(bytes);
         writer.into_bytes()
     })
+}
+
+pub(crate) fn begin(writer: &mut Writer, id: u64, is_last: bool) {
+    writer.u64(id).u8(u8::from(is_last));
 }
 
 impl<'a> Part<'a> {

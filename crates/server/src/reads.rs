@@ -65,7 +65,7 @@ impl Reads {
 }
 
 /// Whether reading a key takes a handful of rows. Of the other kinds, all of a set or of a text is read for its value.
-fn has_few_rows(kind: Kind) -> bool {
+pub(crate) fn has_few_rows(kind: Kind) -> bool {
     matches!(kind, Kind::REGISTER | Kind::G_COUNTER | Kind::PN_COUNTER)
 }
 

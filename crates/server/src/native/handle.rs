@@ -2,6 +2,7 @@
 
 use super::answer::shown;
 use super::stream::{Lane, Lanes};
+use super::writes;
 use crate::app::App;
 use crate::call::not_reached;
 use crate::forward::{self, no_leader, not_here};
@@ -10,13 +11,11 @@ use crate::problem::{Code, Problem};
 use crate::reach::{Reached, Wish, reach};
 use crate::reads::apart;
 use crate::{acknowledge, serve};
-use anabranch::{AckLevel, Asker, Change, Token, View, Write, names};
-use anabranch_protocol::{Answer, Ask, Described, Page, Reply, Request, Standing, Written};
+use anabranch::{AckLevel, Asker, Token, View, Write};
+use anabranch_protocol::{Answer, Ask, Described, Page, Reply, Request, Standing};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A value above this many bytes is left out of the answer to a write.
-const MOST_VALUE: usize = 4096;
 /// The most keys of a page, and about how many bytes of JSON.
 const MAX_LIMIT: u32 = 1_000;
 const PAGE_BYTES: usize = 4 << 20;
@@ -29,7 +28,7 @@ pub(super) async fn handle(app: &Arc<App>, asker: &Asker, request: Request, lane
     let answered = answer(app, asker, request, lanes);
     let answered = match tokio::time::timeout(app.config.request_timeout, answered).await {
         Ok(answered) => answered,
-        Err(_) => Err(Problem::new(Code::NotReady, "the request took too long: whether it took effect is unknown")),
+        Err(_) => Err(late()),
     };
     let by = app.database.names().node.clone();
     match answered {
@@ -37,6 +36,11 @@ pub(super) async fn handle(app: &Arc<App>, asker: &Asker, request: Request, lane
         Ok((Answered::Here(token, answer), lane)) => (Reply { id, token, by, answer }, lane),
         Err(problem) => (Reply { id, token: app.covering(&asked), by, answer: problem.into() }, None),
     }
+}
+
+/// At the end of the time that requests may take in all.
+pub(super) fn late() -> Problem {
+    Problem::new(Code::NotReady, "the request took too long: whether it took effect is unknown")
 }
 
 enum Answered {
@@ -143,7 +147,7 @@ fn shown_of(view: &View, ask: &Ask) -> Result<Answer, Problem> {
     match ask {
         Ask::Get { collection, key } => {
             let found = view.collection(collection)?;
-            let outcome = view.get(collection, key)?;
+            let outcome = view.value_in(found, key, None, usize::MAX)?;
             let shown = outcome.map(|outcome| shown(found, key, &outcome));
             Ok(Answer::Value { resolver: found.resolver.clone(), shown })
         }
@@ -185,7 +189,7 @@ async fn write(app: &App, asker: &Asker, request: Request, deadline: Instant) ->
         return reply.map(Answered::Elsewhere).map_err(|error| no_leader(leader, error));
     }
     if let Ask::Write { write, ack, .. } = &request.ask {
-        check_write(write)?;
+        writes::check(write)?;
         acknowledge::check(app, *ack)?;
     }
     if let Reached::Elsewhere(reply) = wait(app, &request, deadline, true).await? {
@@ -195,36 +199,11 @@ async fn write(app: &App, asker: &Asker, request: Request, deadline: Instant) ->
     written(app, write, ack, show, deadline).await
 }
 
-/// What the HTTP API checks in paths and bodies.
-fn check_write(write: &Write) -> Result<(), Problem> {
-    if write.changes.is_empty() {
-        return Err(Problem::bad_request("a write has at least one change"));
-    }
-    for change in &write.changes {
-        names::check_collection(change.collection()).map_err(|error| Problem::bad_request(error.to_string()))?;
-        if let Change::Operate { key, .. } = change {
-            path::check_key(key)?;
-        }
-    }
-    Ok(())
-}
-
 async fn written(app: &App, write: Write, ack: AckLevel, show: bool, deadline: Instant) -> Result<Answered, Problem> {
     let first = if show { write.changes.first().cloned() } else { None };
     let written = app.database.apply_async(write).await?;
     let view = app.database.view();
-    let outcome = match first {
-        Some(Change::Operate { collection, kind, key, operation, .. }) => {
-            let found = view.catalog().get(&collection, kind).cloned();
-            let path = found.as_ref().map_or_else(|| collection.clone(), |found| view.catalog().path(found));
-            // What was written stays written, whether or not it can be shown.
-            let outcome = view.value_after(&path, &key, Some(&operation), MOST_VALUE).unwrap_or_default();
-            found.zip(outcome).map(|(found, outcome)| shown(&found, &key, &outcome))
-        }
-        _ => None,
-    };
+    let answer = writes::written(&view, &written, first.as_ref());
     acknowledge::wait(app, written.dot, ack, deadline).await?;
-    let (dot, repeated, incomplete) = (written.dot, written.repeated, written.incomplete);
-    let answer = Answer::Written(Written { dot, repeated, incomplete, shown: outcome });
     Ok(Answered::Here(view.token(), answer))
 }

@@ -2,7 +2,9 @@
 
 mod answer;
 mod handle;
+mod pending;
 mod stream;
+mod writes;
 
 use crate::app::App;
 use anabranch::Serve;

@@ -1,6 +1,8 @@
-//! One stream of requests: read one after the other, answered as each is ready, in parts.
+//! One stream of requests: read one after the other, answered as each is ready, in parts. Most writes are answered together
+//! ([`Writes`]), every other request by a task of its own.
 
 use super::handle::handle;
+use super::writes::{self, Places, Writes};
 use crate::app::App;
 use crate::problem::{Code, Problem};
 use anabranch::Asker;
@@ -22,12 +24,15 @@ const MAX_ANSWERS: usize = 16;
 const SMALL: usize = 16 << 10;
 /// How many parts wait to be sent.
 const OUTBOX: usize = 16;
+/// How many answers to writes are made before they are sent.
+const BURST: usize = 64;
 /// How long a stream may take nothing.
 const SLOW: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(app: Weak<App>, asker: Asker, sender: FrameSender, mut receiver: FrameReceiver) {
     let (outbox, frames) = mpsc::channel(OUTBOX);
-    let sending = tokio::spawn(send(sender, frames));
+    let writes = Arc::new(Writes::default());
+    let sending = tokio::spawn(send(sender, frames, writes.clone()));
     let most_bytes = if asker.is_peer { MAX_OPEN_BYTES_OF_PEER } else { MAX_OPEN_BYTES };
     let (open, room) = (Arc::new(Semaphore::new(MAX_OPEN)), Arc::new(Semaphore::new(most_bytes)));
     let lanes = Lanes(Arc::new(Semaphore::new(MAX_ANSWERS)));
@@ -53,7 +58,9 @@ pub(super) async fn run(app: Weak<App>, asker: Asker, sender: FrameSender, mut r
             break;
         };
         let Ok(room) = room.clone().acquire_many_owned(bytes).await else { break };
-        tokio::spawn(answer(app, asker.clone(), request, outbox.clone(), lanes.clone(), [place, room]));
+        if let Some((request, places)) = writes::submit(&writes, &app, request, [place, room]) {
+            tokio::spawn(answer(app, asker.clone(), request, outbox.clone(), lanes.clone(), places));
+        }
     }
     drop(outbox);
     // Answers that are ready are still sent.
@@ -80,7 +87,7 @@ async fn answer(
     request: Request,
     outbox: mpsc::Sender<Vec<u8>>,
     lanes: Lanes,
-    _places: [OwnedSemaphorePermit; 2],
+    _places: Places,
 ) {
     let (reply, lane) = handle(&app, &asker, request, &lanes).await;
     drop(app);
@@ -112,16 +119,35 @@ fn busy(app: &App, request: &Request) -> Reply {
     Reply { id: request.id, token: request.token.clone(), by, answer }
 }
 
-/// Sends what the outbox brings until it closes; when that does not work any more, whoever fills it hears of it.
-async fn send(mut sender: FrameSender, mut frames: mpsc::Receiver<Vec<u8>>) {
-    let mut burst = Vec::with_capacity(OUTBOX);
-    while frames.recv_many(&mut burst, OUTBOX).await > 0 {
-        for frames in burst.chunk_by(|_, next| next.len() <= SMALL) {
-            match tokio::time::timeout(SLOW, sender.send_many(frames)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return,
-            }
+/// Sends what the outbox brings until it closes, and the answers to writes until there are no more; when that does not work
+/// any more, whoever fills the outbox hears of it.
+async fn send(mut sender: FrameSender, mut outbox: mpsc::Receiver<Vec<u8>>, writes: Arc<Writes>) {
+    let (mut burst, mut open) = (Vec::with_capacity(OUTBOX), true);
+    while open || !writes.is_empty() {
+        let mut answered = Vec::new();
+        tokio::select! {
+            count = outbox.recv_many(&mut burst, OUTBOX), if open => open = count > 0,
+            some = writes.answered() => answered = some,
+        }
+        if !send_burst(&mut sender, &burst).await {
+            return;
         }
         burst.clear();
+        // Their places are free again when they are sent.
+        for answered in answered.chunks(BURST) {
+            if !send_burst(&mut sender, &writes::frames(answered)).await {
+                return;
+            }
+        }
     }
+}
+
+/// Whether the stream takes them.
+async fn send_burst(sender: &mut FrameSender, burst: &[Vec<u8>]) -> bool {
+    for frames in burst.chunk_by(|_, next| next.len() <= SMALL) {
+        if !matches!(tokio::time::timeout(SLOW, sender.send_many(frames)).await, Ok(Ok(()))) {
+            return false;
+        }
+    }
+    true
 }

@@ -1,11 +1,13 @@
 //! Streams of requests: large answers, too many requests, and what is none.
 
-use crate::support::ask::{far, get, page, problem, put, request, scan, value, write, written};
+use crate::support::ask::{far, get, operate, page, problem, put, request, scan, value, write, written};
 use crate::support::cluster::{Cluster, Running, peer};
 use crate::support::wire::Wire;
 use anabranch::transport::{Endpoint, Identity, Limits, NodeCertificate};
+use anabranch::{Kind, Operation, resolvers::Member};
 use anabranch_protocol::{Answer, Ask, Http, Reply, Request, Role};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -129,6 +131,46 @@ fn more_requests_than_may_be_open_are_told_at_once() {
     }
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(value(&stream.ask(request(get("c", "k")))).is_none(), "places come back");
+}
+
+#[test]
+fn writes_are_answered_each_with_its_sum_among_what_else_is_asked() {
+    const ROUNDS: u64 = 100;
+    let cluster = Cluster::new();
+    let eu = cluster.leader("eu", &[]);
+    eu.declare("c", "lww");
+    let (_wire, mut stream) = Wire::client(&cluster, &eu);
+    let add = |key: &str| write(vec![operate("likes", Kind::G_COUNTER, key, Operation::Add(1))]);
+    let member = Operation::AddMembers(vec![Member::from_json(json!("x")).expect("a member")]);
+    stream.ask(request(write(vec![put("k", json!(7))])));
+    let mut asked = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        asked.insert(stream.begin(request(add("one"))), "add");
+        asked.insert(stream.begin(request(write(vec![operate("tags", Kind::OR_SET, "k", member.clone())]))), "set");
+        asked.insert(stream.begin(request(get("c", "k"))), "get");
+        asked.insert(stream.begin(request(write(vec![put("", json!(1))]))), "no key");
+        asked.insert(stream.begin(request(write(vec![operate("c", Kind::OR_SET, "k", member.clone())]))), "no set");
+    }
+    let mut sums = Vec::new();
+    for _ in 0..5 * ROUNDS {
+        let reply = stream.next().expect("an answer");
+        match asked.remove(&reply.id).expect("asked once") {
+            "add" => sums.push(written(&reply).shown.expect("a sum").json.parse::<u64>().expect("a number")),
+            "set" => assert_eq!(written(&reply).shown.expect("a set").json, r#"["x"]"#),
+            "get" => assert_eq!(value(&reply).expect("a value").json, "7"),
+            "no key" => drop(problem(&reply, "bad-request")),
+            _ => drop(problem(&reply, "resolver-mismatch")),
+        }
+    }
+    // Some at one state, which has what came after them, too.
+    assert!(sums.iter().zip(1..).all(|(sum, least)| (least..=ROUNDS).contains(sum)), "{sums:?}");
+    assert!(asked.is_empty() && sums.last() == Some(&ROUNDS));
+    // Also when nothing more is asked.
+    let adds: Vec<u64> = (0..10).map(|_| stream.begin(request(add("two")))).collect();
+    stream.finish();
+    let mut answered: Vec<u64> = std::iter::from_fn(|| stream.next()).map(|reply| reply.id).collect();
+    answered.sort_unstable();
+    assert_eq!(answered, adds);
 }
 
 #[test]

@@ -131,6 +131,11 @@ impl Stream<'_> {
         reply
     }
 
+    /// Sends nothing more.
+    pub(crate) fn finish(&mut self) {
+        self.runtime.block_on(self.sender.finish()).expect("all of it arrived");
+    }
+
     /// As a node: says what it has. Nobody is sent what is claimed.
     pub(crate) fn claim(&mut self, vector: &VersionVector) {
         let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
