@@ -11,12 +11,14 @@ use anabranch_session::{AskOne, Attempts, Failure, Purpose, Step, Terms, Verdict
 use flights::{Flight, Flights, Landed};
 use std::time::{Duration, Instant};
 
+type Read<'a, T> = &'a (dyn Fn(Answer, &Ask) -> Option<T> + Sync);
+
 /// What a call asks, and what it takes for an answer.
 pub(crate) struct Call<'a, T> {
     pub(crate) terms: Terms,
     pub(crate) ask: Ask,
-    /// What the answer says; `None` when it is no answer to this, which breaks the protocol.
-    pub(crate) read: &'a (dyn Fn(Answer) -> Option<T> + Sync),
+    /// What the answer says; `None` when it is no answer to what was asked, which breaks the protocol.
+    pub(crate) read: Read<'a, T>,
 }
 
 /// An answer.
@@ -41,7 +43,9 @@ pub(crate) struct Unanswered {
 /// A call under way.
 struct Running<'a, T> {
     shared: &'a Shared,
-    call: Call<'a, T>,
+    /// What all its attempts ask, but for how long each may wait.
+    request: Request,
+    read: Read<'a, T>,
     attempts: Attempts,
     flights: Flights,
     hedge_at: Option<Instant>,
@@ -53,9 +57,19 @@ struct Running<'a, T> {
 impl<T> Call<'_, T> {
     /// Returns at the deadline at the latest. Dropped before it returns, a write may take effect all the same.
     pub(crate) async fn run(self, shared: &Shared) -> Result<Answered<T>, Unanswered> {
-        let attempts = Attempts::new(self.terms.clone());
-        let (flights, hedge_at, problem, token) = (Flights::default(), None, None, None);
-        let mut running = Running { shared, call: self, attempts, flights, hedge_at, problem, token };
+        let Self { terms, ask, read } = self;
+        let request = Request {
+            id: 0,
+            token: terms.token.clone(),
+            wait_ms: 0,
+            // Who asks one replica only wants its own answer; but a follower never has one to a write.
+            forward: terms.only.is_none() || terms.purpose == Purpose::Write,
+            max_lag_ms: terms.max_lag_ms.map(|lag| u32::try_from(lag).unwrap_or(u32::MAX)),
+            ask,
+        };
+        let (attempts, flights) = (Attempts::new(terms), Flights::default());
+        let (hedge_at, problem, token) = (None, None, None);
+        let mut running = Running { shared, request, read, attempts, flights, hedge_at, problem, token };
         loop {
             let step = running.attempts.next(&shared.fleet(), shared.now_ms());
             match step {
@@ -79,19 +93,10 @@ impl<T> Running<'_, T> {
     fn ask(&mut self, ask: AskOne) {
         let now = Instant::now();
         self.hedge_at = ask.hedge_after_micros.map(|micros| now + Duration::from_micros(micros));
-        let terms = &self.call.terms;
-        let request = Request {
-            id: 0,
-            token: terms.token.clone(),
-            wait_ms: u32::try_from(ask.wait_ms).unwrap_or(u32::MAX),
-            // Who asks one replica only wants its own answer; but a follower never has one to a write.
-            forward: terms.only.is_none() || terms.purpose == Purpose::Write,
-            max_lag_ms: terms.max_lag_ms.map(|lag| u32::try_from(lag).unwrap_or(u32::MAX)),
-            ask: self.call.ask.clone(),
-        };
+        self.request.wait_ms = u32::try_from(ask.wait_ms).unwrap_or(u32::MAX).min(Request::MAX_WAIT_MS);
         let give_up = self.shared.at(ask.give_up_ms);
         let channel = self.shared.link(&ask.replica).and_then(|link| link.channel());
-        self.flights.push(Flight::start(ask.replica, channel, request, give_up));
+        self.flights.push(Flight::start(ask.replica, channel, self.request.encode(), give_up));
     }
 
     /// Waits for what happens next: an answer, a failure, or that it is time to ask another as well.
@@ -132,7 +137,7 @@ impl<T> Running<'_, T> {
                 Failure::Lost
             }
             // It may be about a write that took effect.
-            Err(CallError::AnswerTooLarge) if self.call.terms.purpose == Purpose::Write => Failure::Lost,
+            Err(CallError::AnswerTooLarge) if self.attempts.terms().purpose == Purpose::Write => Failure::Lost,
             Err(error @ (CallError::TooLarge | CallError::AnswerTooLarge)) => {
                 let (code, detail) = ("too-large".to_owned(), error.to_string());
                 self.told(Failure::Refused, Problem { code, detail, more: String::new() });
@@ -146,7 +151,7 @@ impl<T> Running<'_, T> {
     /// What a reply says; `Err(None)` when it is none to what was asked.
     fn heard(&mut self, replica: &str, took: Duration, reply: Reply) -> Result<Answered<T>, Option<Failure>> {
         let Reply { token, by, answer, .. } = reply;
-        let purpose = self.call.terms.purpose;
+        let purpose = self.attempts.terms().purpose;
         let answer = match answer {
             Answer::Problem(problem) => match problem::failure(&problem, purpose) {
                 Some(failure) => {
@@ -161,7 +166,7 @@ impl<T> Running<'_, T> {
             },
             answer => answer,
         };
-        let value = (self.call.read)(answer).ok_or(None)?;
+        let value = (self.read)(answer, &self.request.ask).ok_or(None)?;
         let mut fleet = self.shared.fleet();
         fleet.note_success(replica);
         if purpose == Purpose::Read {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use table::{Place, Table};
 use tasks::{Outgoing, Tasks};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 /// How long the node may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,18 +126,20 @@ impl Channel {
     ///
     /// # Errors
     /// [`CallError`], at the deadline at the latest.
-    pub async fn call(&self, mut request: Request, deadline: Instant) -> Result<Reply, CallError> {
-        let opened = tokio::time::timeout_at(deadline.into(), self.inner.open.acquire()).await;
-        let Ok(Ok(_open)) = opened else { return Err(CallError::NotSent) };
-        let mut place = Place::take(&self.inner.table).ok_or(CallError::NotSent)?;
-        let id = place.id();
-        request.id = id;
-        request.wait_ms = request.wait_ms.min(Request::MAX_WAIT_MS);
-        let frame = request.encode();
-        drop(request);
+    pub async fn call(&self, request: Request, deadline: Instant) -> Result<Reply, CallError> {
+        let wait_ms = request.wait_ms.min(Request::MAX_WAIT_MS);
+        self.call_encoded(Request { wait_ms, ..request }.encode(), deadline).await
+    }
+
+    /// As [`Channel::call`], of an encoded request.
+    pub(crate) async fn call_encoded(&self, mut frame: Vec<u8>, deadline: Instant) -> Result<Reply, CallError> {
         if frame.len() > MAX_FRAME {
             return Err(CallError::TooLarge);
         }
+        let _open = self.enter(deadline).await.ok_or(CallError::NotSent)?;
+        let mut place = Place::take(&self.inner.table).ok_or(CallError::NotSent)?;
+        let id = place.id();
+        Request::set_id(&mut frame, id);
         let answer = async {
             self.inner.outbox.send(Outgoing { id, frame }).await.map_err(|_| CallError::NotSent)?;
             place.answer().await
@@ -146,6 +148,14 @@ impl Channel {
             Ok(answer) => self.decode(id, &answer?),
             Err(_) => Err(if place.give_up() { CallError::Late } else { CallError::NotSent }),
         }
+    }
+
+    /// A place among those that are not answered; `None` when there is none before the deadline.
+    async fn enter(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        if let Ok(open) = self.inner.open.try_acquire() {
+            return Some(open);
+        }
+        tokio::time::timeout_at(deadline.into(), self.inner.open.acquire()).await.ok()?.ok()
     }
 
     fn decode(&self, id: u64, answer: &[u8]) -> Result<Reply, CallError> {

@@ -5,7 +5,7 @@ use crate::error::ClientError;
 use crate::shared::Shared;
 use crate::value::{Found, Written};
 use anabranch_causality::{Dot, Origin, ShardId};
-use anabranch_protocol::{Answer, Problem};
+use anabranch_protocol::{Answer, Ask, Problem};
 use anabranch_resolvers::Change;
 use anabranch_session::{Failure, Verdict};
 
@@ -18,11 +18,12 @@ pub(crate) enum WriteOutcome {
 }
 
 impl WriteOutcome {
-    /// `None` when it is no answer to a write that began with that change.
-    pub(crate) fn read(answer: Answer, first: Option<&Change>) -> Option<Self> {
+    /// `None` when it is no answer to what was asked.
+    pub(crate) fn read(answer: Answer, ask: &Ask) -> Option<Self> {
+        let Ask::Write { write, .. } = ask else { return None };
         match answer {
             Answer::Written(mut written) => {
-                let value = match (written.shown.take(), first) {
+                let value = match (written.shown.take(), write.changes.first()) {
                     (None, _) => None,
                     (Some(shown), Some(Change::Operate { collection, key, .. })) => {
                         Some(Found::from_shown(shown, collection, key)?)
@@ -94,6 +95,8 @@ pub(crate) fn error(unanswered: &Unanswered, counter: u64, shared: &Shared) -> C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anabranch_protocol::AckLevel;
+    use anabranch_resolvers::Write;
 
     #[test]
     fn dots_are_read_as_they_are_shown() {
@@ -108,10 +111,12 @@ mod tests {
     fn a_write_that_was_not_acknowledged_says_where_it_is() {
         let more = r#"{"written":true,"dot":"0:00000000000000ab:7","acked":["eu","us"]}"#;
         let problem = |more: &str| Problem { code: "ack-not-reached".into(), detail: String::new(), more: more.into() };
-        let outcome = WriteOutcome::read(Answer::Problem(problem(more)), None).expect("an outcome");
+        let write = Write { changes: Vec::new(), key: None };
+        let ask = Ask::Write { write, ack: AckLevel::All, show: false };
+        let outcome = WriteOutcome::read(Answer::Problem(problem(more)), &ask).expect("an outcome");
         let dot = outcome.dot();
         let error = outcome.finish("n".into()).expect_err("not as it was asked");
         assert_eq!(error, ClientError::AckNotReached { dot, acked: vec!["eu".into(), "us".into()] });
-        assert!(WriteOutcome::read(Answer::Problem(problem("")), None).is_none(), "it must say where");
+        assert!(WriteOutcome::read(Answer::Problem(problem("")), &ask).is_none(), "it must say where");
     }
 }

@@ -34,7 +34,7 @@ impl With<'_> {
         check_path(collection)?;
         names::check_key(key).map_err(|error| ClientError::Invalid(error.to_string()))?;
         let ask = Ask::Get { collection: collection.to_owned(), key: key.to_owned() };
-        let read = |answer| match answer {
+        let read = |answer, _: &Ask| match answer {
             Answer::Value { shown: None, .. } => Some(None),
             Answer::Value { shown: Some(shown), .. } => Found::from_shown(shown, collection, key).map(Some),
             _ => None,
@@ -72,7 +72,7 @@ impl With<'_> {
             after: after.map(str::to_owned),
             limit: limit.clamp(1, MAX_LIMIT) as u32,
         };
-        let read = |answer| match answer {
+        let read = |answer, _: &Ask| match answer {
             Answer::Page(page) => Page::from_answer(page, collection),
             _ => None,
         };
@@ -131,7 +131,7 @@ impl With<'_> {
         self.write(declare).await.map(|((), written)| written)
     }
 
-    async fn read<T>(&self, ask: Ask, read: &(dyn Fn(Answer) -> Option<T> + Sync)) -> Result<T, ClientError> {
+    async fn read<T>(&self, ask: Ask, read: &(dyn Fn(Answer, &Ask) -> Option<T> + Sync)) -> Result<T, ClientError> {
         let only = self.only()?;
         let guarantees = self.guarantees();
         let sent = self.session.lock().state.token_for_read(guarantees);
@@ -158,11 +158,9 @@ impl With<'_> {
         let Begun { counter, token: sent } = begun;
         let Options { ack, show, .. } = self.options;
         let write = Write { key: Some((self.session.id(), counter)), ..write };
-        let first = write.changes.first().cloned();
         let ask = Ask::Write { write, ack: ack.unwrap_or_default(), show };
         let terms = self.terms(Purpose::Write, sent.clone(), only);
-        let read = |answer| WriteOutcome::read(answer, first.as_ref());
-        match (Call { terms, ask, read: &read }).run(self.session.shared()).await {
+        match (Call { terms, ask, read: &WriteOutcome::read }).run(self.session.shared()).await {
             Ok(Answered { value: outcome, token, by }) => {
                 let mut carried = self.session.lock();
                 carried.state.note_written(outcome.dot(), &sent, &token, show);

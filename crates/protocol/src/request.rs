@@ -123,6 +123,13 @@ impl Request {
         writer.into_bytes()
     }
 
+    /// Gives a request that was encoded another id.
+    pub fn set_id(frame: &mut [u8], id: u64) {
+        if let Some(first) = frame.first_chunk_mut() {
+            *first = id.to_le_bytes();
+        }
+    }
+
     /// Reads what [`Request::encode`] wrote.
     ///
     /// # Errors
@@ -362,7 +369,10 @@ mod tests {
             let bytes = request.encode();
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, golden);
-            assert_eq!(Request::decode(&bytes), Ok(request));
+            assert_eq!(Request::decode(&bytes), Ok(request.clone()));
+            let mut other = bytes;
+            Request::set_id(&mut other, u64::MAX);
+            assert_eq!(Request::decode(&other), Ok(Request { id: u64::MAX, ..request }));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The attempts of a call that are under way: one, or two when a late read is asked of another replica as well.
 
 use crate::channel::{CallError, Channel};
-use anabranch_protocol::{Reply, Request};
+use anabranch_protocol::Reply;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
@@ -26,11 +26,12 @@ pub(super) struct Landed {
 }
 
 impl Flight {
-    pub(super) fn start(replica: String, channel: Option<Channel>, request: Request, give_up: Instant) -> Self {
+    /// Asks what `request` encodes, until `give_up`.
+    pub(super) fn start(replica: String, channel: Option<Channel>, request: Vec<u8>, give_up: Instant) -> Self {
         let over = channel.clone();
         let attempt = async move {
             match over {
-                Some(channel) => channel.call(request, give_up).await,
+                Some(channel) => channel.call_encoded(request, give_up).await,
                 None => Err(CallError::NotSent),
             }
         };
