@@ -19,6 +19,7 @@ mod options;
 mod room;
 #[cfg(feature = "disk")]
 mod rows;
+mod sorted;
 
 pub use directory::DataDir;
 #[cfg(feature = "disk")]
