@@ -66,6 +66,7 @@ impl Writer {
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.buffer.push(value);
         self
@@ -82,6 +83,7 @@ impl Writer {
     }
 
     /// LEB128, 1 to 10 bytes.
+    #[inline]
     pub fn varint(&mut self, mut value: u64) -> &mut Self {
         while value >= 0x80 {
             self.buffer.push((value as u8) | 0x80);
@@ -97,12 +99,14 @@ impl Writer {
     }
 
     /// A varint length, then the bytes.
+    #[inline]
     pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
         self.varint(value.len() as u64);
         self.raw(value)
     }
 
     /// The bytes alone.
+    #[inline]
     pub fn raw(&mut self, value: &[u8]) -> &mut Self {
         self.buffer.extend_from_slice(value);
         self
@@ -140,6 +144,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Short`].
+    #[inline]
     pub fn raw(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let (head, rest) = self.rest.split_at_checked(n).ok_or(DecodeError::Short(what))?;
         self.rest = rest;
@@ -150,6 +155,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Short`].
+    #[inline]
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Short(what))?;
         self.rest = rest;
@@ -160,6 +166,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Short`].
+    #[inline]
     pub fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
         Ok(self.array::<1>(what)?[0])
     }
@@ -176,6 +183,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Short`].
+    #[inline]
     pub fn u64(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         Ok(u64::from_le_bytes(self.array(what)?))
     }
@@ -184,7 +192,19 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Short`]; [`DecodeError::Invalid`] when longer than needed or above 64 bits.
+    #[inline]
     pub fn varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+        // Nearly all have one byte.
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(what),
+        }
+    }
+
+    fn long_varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8(what)?;
@@ -215,6 +235,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::TooLarge`], [`DecodeError::Short`].
+    #[inline]
     pub fn count(&mut self, most: usize, least: usize, what: &'static str) -> Result<usize, DecodeError> {
         let count = self.varint(what)?;
         if count > most as u64 {
@@ -231,6 +252,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::TooLarge`], [`DecodeError::Short`].
+    #[inline]
     pub fn bytes(&mut self, most: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let length = self.count(most, 1, what)?;
         self.raw(length, what)

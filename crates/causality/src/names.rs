@@ -37,7 +37,10 @@ pub fn is_collection(name: &str) -> bool {
 /// # Errors
 /// [`NameError::Key`].
 pub fn check_key(key: &str) -> Result<(), NameError> {
-    let sound = (1..=MAX_KEY).contains(&key.len()) && !key.chars().any(char::is_control) && key != "." && key != "..";
+    // No early end, so that many bytes are looked at together.
+    let is_plain = key.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte));
+    let printable = is_plain || !key.chars().any(char::is_control);
+    let sound = (1..=MAX_KEY).contains(&key.len()) && printable && key != "." && key != "..";
     if sound { Ok(()) } else { Err(NameError::Key) }
 }
 

@@ -135,14 +135,16 @@ impl Effect {
         let kind = Kind(reader.u8("kind")?);
         let key = reader.str(names::MAX_KEY, "key")?.to_owned();
         let supersedes = decode_supersedes(reader)?;
-        let mut adds = Vec::with_capacity(reader.clone().count(MAX_ADDS, 3, "adds")?);
-        for _ in 0..reader.count(MAX_ADDS, 3, "adds")? {
+        let count = reader.count(MAX_ADDS, 3, "adds")?;
+        let mut adds = Vec::with_capacity(count);
+        for _ in 0..count {
             let position = u32::try_from(reader.varint("position")?).map_err(|_| DecodeError::TooLarge("position"))?;
             let subkey = reader.bytes(MAX_SUBKEY, "subkey")?.to_vec();
             adds.push(Add { position, subkey, payload: reader.bytes(MAX_PAYLOAD, "payload")?.to_vec() });
         }
-        let mut folds = Vec::with_capacity(reader.clone().count(MAX_ADDS, 2, "folds")?);
-        for _ in 0..reader.count(MAX_ADDS, 2, "folds")? {
+        let count = reader.count(MAX_ADDS, 2, "folds")?;
+        let mut folds = Vec::with_capacity(count);
+        for _ in 0..count {
             let subkey = reader.bytes(MAX_SUBKEY, "subkey")?.to_vec();
             folds.push(Fold { subkey, payload: reader.bytes(MAX_PAYLOAD, "payload")?.to_vec() });
         }

@@ -12,13 +12,14 @@ use crate::mutant::{Mutant, Planted};
 use crate::pile;
 use crate::record::Record;
 use crate::resolutions::{self, RESOLUTIONS};
-use crate::rows::{self, RowValue, Subkey};
+use crate::rows::{self, Row, RowValue, Subkey};
 use crate::sessions::Sessions;
 use crate::state::{self, State};
 use crate::store::{Space, StoreError};
 use crate::view::{KeyRows, View};
 use anabranch_causality::{Dot, Effect, Hlc, Kind, OperationId, Tag, Transaction, Writer};
 use anabranch_resolvers::{Indexed, Registry, Resolver};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -86,12 +87,14 @@ pub(crate) struct Step<'a> {
     dot: Dot,
     hlc: Hlc,
     deltas: &'a mut Deltas,
-    /// The rows at hand: what follows changes the same ones, nearly always.
-    open: Option<Subkey>,
+    /// The rows at hand and their subkey: what follows changes the same ones, nearly always.
+    open: Option<(&'a [u8], Subkey<'a>)>,
     /// Of the effect at hand, the subkeys under which there were or are several rows.
     shared: BTreeSet<Vec<u8>>,
     /// Planted: all of its rows go, and none come.
     erases: bool,
+    /// For what is hashed.
+    buffer: Vec<u8>,
 }
 
 impl<'a> Step<'a> {
@@ -101,7 +104,8 @@ impl<'a> Step<'a> {
         (dot, hlc): (Dot, Hlc),
         deltas: &'a mut Deltas,
     ) -> Self {
-        Self { registry, planted, dot, hlc, deltas, open: None, shared: BTreeSet::new(), erases: false }
+        let (shared, buffer) = (BTreeSet::new(), Vec::with_capacity(512));
+        Self { registry, planted, dot, hlc, deltas, open: None, shared, erases: false, buffer }
     }
 
     /// Applies one effect, unless its collection is parked.
@@ -109,11 +113,12 @@ impl<'a> Step<'a> {
         &mut self,
         catalog: &mut Catalog,
         view: &mut View<'_>,
-        effect: &Effect,
+        effect: &'a Effect,
         operation: OperationId,
         copy: bool,
     ) -> Result<(), StoreError> {
-        let target = Target::of(effect, self.ensure(catalog, view, effect, operation));
+        let id = self.ensure(catalog, view, effect, operation);
+        let target = self.target(effect, id);
         self.deltas.touch(target.bucket);
         let parked = catalog.get(&effect.collection, effect.kind).is_some_and(|found| found.parked.is_some());
         let Some(resolver) = self.registry.default_for(effect.kind) else { return Ok(()) };
@@ -177,11 +182,18 @@ impl<'a> Step<'a> {
         id
     }
 
+    /// The key of an effect, in the collection with that number.
+    pub(crate) fn target(&mut self, effect: &'a Effect, id: keys::CollectionId) -> Target<'a> {
+        let (collection, kind, key) = (effect.collection.as_str(), effect.kind, effect.key.as_str());
+        let bucket = digest::bucket_in(&mut self.buffer, collection, kind, key);
+        Target { place: Place { collection, kind, id, key }, bucket }
+    }
+
     pub(crate) fn rows(
         &mut self,
         view: &mut View<'_>,
         target: Target<'_>,
-        effect: &Effect,
+        effect: &'a Effect,
         operation: OperationId,
         copy: bool,
         resolver: &Arc<dyn Resolver>,
@@ -198,7 +210,7 @@ impl<'a> Step<'a> {
             } else if copy {
                 self.lower_stamp(view, target, &add.subkey, &tag)?;
             } else {
-                self.put(view, target, &add.subkey, &tag, &add.payload)?;
+                self.put(view, target, &add.subkey, &tag, Cow::Borrowed(&add.payload))?;
             }
         }
         self.close(view);
@@ -220,22 +232,26 @@ impl<'a> Step<'a> {
     }
 
     /// The rows under a subkey: those at hand, or these instead.
-    fn subkey(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8]) -> Result<&mut Subkey, StoreError> {
-        let prefix = target.prefix(subkey);
+    fn subkey(
+        &mut self,
+        view: &mut View<'_>,
+        target: Target<'_>,
+        subkey: &'a [u8],
+    ) -> Result<&mut Subkey<'a>, StoreError> {
         let open = match self.open.take() {
-            Some(open) if open.prefix() == prefix => open,
+            Some((of, open)) if of == subkey => open,
             other => {
                 self.open = other;
                 self.close(view);
-                Subkey::open(view, prefix)?
+                Subkey::open(view, target.prefix(subkey))?
             }
         };
-        Ok(self.open.insert(open))
+        Ok(&mut self.open.insert((subkey, open)).1)
     }
 
     /// Writes the rows at hand, so that they can be read.
     fn close(&mut self, view: &mut View<'_>) {
-        if let Some(open) = self.open.take() {
+        if let Some((_, open)) = self.open.take() {
             self.shared.extend(open.close(view));
         }
     }
@@ -261,7 +277,7 @@ impl<'a> Step<'a> {
         &mut self,
         view: &mut View<'_>,
         target: Target<'_>,
-        subkey: &[u8],
+        subkey: &'a [u8],
         tag: &Tag,
     ) -> Result<(), StoreError> {
         if self.planted.is(Mutant::LoseSupersession) && tag.position == 0 && self.dot.seq.is_multiple_of(3) {
@@ -275,11 +291,12 @@ impl<'a> Step<'a> {
 
     fn goes(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8], tag: &Tag, row: &RowValue) {
         Self::note_record(view, target.place, subkey, (tag, row.stamp, &row.payload), false);
-        self.deltas.remove(target.bucket, target.place.hash(subkey, Some((tag, row.stamp.0)), &row.payload));
+        let hash = target.place.hash_in(&mut self.buffer, subkey, Some((tag, row.stamp.0)), &row.payload);
+        self.deltas.remove(target.bucket, hash);
     }
 
     /// Planted: all that survives under a subkey goes.
-    fn clear(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &[u8]) -> Result<(), StoreError> {
+    fn clear(&mut self, view: &mut View<'_>, target: Target<'_>, subkey: &'a [u8]) -> Result<(), StoreError> {
         self.close(view);
         let mut tags = Vec::new();
         rows::visit_subkey(&view.reader(), &target.prefix(subkey), &mut |tag, _| {
@@ -293,14 +310,14 @@ impl<'a> Step<'a> {
         &mut self,
         view: &mut View<'_>,
         target: Target<'_>,
-        subkey: &[u8],
+        subkey: &'a [u8],
         tag: &Tag,
-        payload: &[u8],
+        payload: Cow<'a, [u8]>,
     ) -> Result<(), StoreError> {
-        self.deltas.add(target.bucket, target.place.hash(subkey, Some((tag, self.hlc.0)), payload));
-        let (origin, seq) = (self.dot.origin, self.dot.seq);
-        let row = RowValue { stamp: self.hlc, origin, seq, payload: payload.to_vec() };
-        Self::note_record(view, target.place, subkey, (tag, self.hlc, payload), true);
+        let hash = target.place.hash_in(&mut self.buffer, subkey, Some((tag, self.hlc.0)), &payload);
+        self.deltas.add(target.bucket, hash);
+        Self::note_record(view, target.place, subkey, (tag, self.hlc, &payload), true);
+        let row = Row { stamp: self.hlc, origin: self.dot.origin, seq: self.dot.seq, payload };
         self.subkey(view, target, subkey)?.put(view, tag, row)
     }
 
@@ -309,13 +326,13 @@ impl<'a> Step<'a> {
         &mut self,
         view: &mut View<'_>,
         target: Target<'_>,
-        subkey: &[u8],
+        subkey: &'a [u8],
         tag: &Tag,
     ) -> Result<(), StoreError> {
         match self.subkey(view, target, subkey)?.get(view, tag)? {
             Some(row) if self.hlc < row.stamp && !self.planted.is(Mutant::HigherStamp) => {
                 self.goes(view, target, subkey, tag, &row);
-                self.put(view, target, subkey, tag, &row.payload)
+                self.put(view, target, subkey, tag, Cow::Owned(row.payload))
             }
             _ => Ok(()),
         }
@@ -350,13 +367,7 @@ pub(crate) struct Target<'a> {
     bucket: u16,
 }
 
-impl<'a> Target<'a> {
-    /// The key of an effect, in the collection with that number.
-    pub(crate) fn of(effect: &'a Effect, id: keys::CollectionId) -> Self {
-        let (collection, kind, key) = (effect.collection.as_str(), effect.kind, effect.key.as_str());
-        Self { place: Place { collection, kind, id, key }, bucket: digest::bucket_of(collection, kind, key) }
-    }
-
+impl Target<'_> {
     fn prefix(&self, subkey: &[u8]) -> Vec<u8> {
         keys::subkey_prefix(self.place.id, self.place.key, subkey)
     }

@@ -192,8 +192,16 @@ pub fn fold(digest: u128) -> u64 {
 /// The bucket of a key.
 #[must_use]
 pub fn bucket_of(collection: &str, kind: Kind, key: &str) -> u16 {
-    let bytes = [collection.as_bytes(), &[0, kind.0], key.as_bytes()].concat();
-    (xxh3_64(&bytes) & 0xff) as u16
+    bucket_in(&mut Vec::new(), collection, kind, key)
+}
+
+/// As [`bucket_of`], with a buffer for what is hashed.
+pub(crate) fn bucket_in(buffer: &mut Vec<u8>, collection: &str, kind: Kind, key: &str) -> u16 {
+    buffer.clear();
+    for part in [collection.as_bytes(), &[0, kind.0], key.as_bytes()] {
+        buffer.extend_from_slice(part);
+    }
+    (xxh3_64(buffer) & 0xff) as u16
 }
 
 /// Where a row stands, for its hash: names, not this replica's numbers.
@@ -213,34 +221,46 @@ impl Place<'_> {
     /// The hash of a row, or of a sum (no tag).
     #[must_use]
     pub fn hash(&self, subkey: &[u8], row: Option<(&Tag, u64)>, payload: &[u8]) -> u128 {
-        let mut writer = self.start(subkey, payload.len());
-        match row {
-            None => writer.u8(0),
+        self.hash_in(&mut Vec::new(), subkey, row, payload)
+    }
+
+    /// As [`Place::hash`], with a buffer for what is hashed.
+    pub(crate) fn hash_in(
+        &self,
+        buffer: &mut Vec<u8>,
+        subkey: &[u8],
+        row: Option<(&Tag, u64)>,
+        payload: &[u8],
+    ) -> u128 {
+        self.hash_after(buffer, subkey, payload, |writer| match row {
+            None => drop(writer.u8(0)),
             Some((tag, stamp)) => {
                 writer.u8(1).u64(stamp);
-                tag.encode(&mut writer);
-                &mut writer
+                tag.encode(writer);
             }
-        };
-        writer.raw(payload);
-        xxh3_128(writer.as_bytes())
+        })
     }
 
     /// The hash of a change that was piled up: `tag` names the operation and the change's place among those that it makes
     /// in this key. A pile's part in the digest is the sum over its changes, whether they were merged or not.
     #[must_use]
     pub fn hash_change(&self, subkey: &[u8], tag: &Tag, payload: &[u8]) -> u128 {
-        let mut writer = self.start(subkey, payload.len());
-        writer.u8(2);
-        tag.encode(&mut writer);
-        writer.raw(payload);
-        xxh3_128(writer.as_bytes())
+        self.hash_after(&mut Vec::new(), subkey, payload, |writer| {
+            writer.u8(2);
+            tag.encode(writer);
+        })
     }
 
-    fn start(&self, subkey: &[u8], payload: usize) -> Writer {
-        let mut writer = Writer::with_capacity(160 + payload);
+    /// The hash of the place, what `more` writes, and a payload.
+    fn hash_after(&self, buffer: &mut Vec<u8>, subkey: &[u8], payload: &[u8], more: impl FnOnce(&mut Writer)) -> u128 {
+        buffer.clear();
+        buffer.reserve(160 + payload.len());
+        let mut writer = Writer::append_to(std::mem::take(buffer));
         writer.bytes(self.collection.as_bytes()).u8(self.kind.0).bytes(self.key.as_bytes()).bytes(subkey);
-        writer
+        more(&mut writer);
+        writer.raw(payload);
+        *buffer = writer.into_bytes();
+        xxh3_128(buffer)
     }
 }
 

@@ -408,8 +408,9 @@ impl Engine {
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     pub fn committed(&mut self, store: &dyn Read, time: Time) -> Result<(), StoreError> {
-        self.batch = Batch::default();
-        for (index, dot, bytes) in std::mem::take(&mut self.fresh) {
+        self.batch.log.clear();
+        self.batch.rows.clear();
+        for (index, dot, bytes) in self.fresh.drain(..) {
             self.tail.push(Entry { index, dot, bytes });
         }
         self.fresh_bytes = 0;

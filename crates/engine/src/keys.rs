@@ -45,12 +45,14 @@ pub fn after(prefix: &[u8]) -> Vec<u8> {
 
 /// 0x00 becomes 0x00 0xff; 0x00 0x01 ends. Keeps the order of the bytes, and no text's end is inside another.
 pub(crate) fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    for (number, piece) in text.split(|byte| *byte == 0).enumerate() {
-        if number > 0 {
-            out.extend_from_slice(&[0, 0xff]);
-        }
-        out.extend_from_slice(piece);
+    let mut rest = text;
+    while rest.contains(&0) {
+        let plain = rest.iter().take_while(|byte| **byte != 0).count();
+        out.extend_from_slice(&rest[..plain]);
+        out.extend_from_slice(&[0, 0xff]);
+        rest = &rest[plain + 1..];
     }
+    out.extend_from_slice(rest);
     out.extend_from_slice(&[0, 1]);
 }
 

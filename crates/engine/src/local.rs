@@ -349,7 +349,7 @@ impl Preparing<'_> {
         let (mut deltas, registry) = (Deltas::default(), self.engine.registry.clone());
         let planted = self.engine.planted;
         let mut step = crate::apply::Step::new(&registry, planted, (dot, hlc), &mut deltas);
-        let target = crate::apply::Target::of(effect, id);
+        let target = step.target(effect, id);
         step.rows(view, target, effect, self.operation, false, &resolver)?;
         Ok(())
     }

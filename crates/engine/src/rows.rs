@@ -7,8 +7,9 @@
 
 use crate::keys;
 use crate::store::{Read, Space, StoreError};
-use crate::view::View;
+use crate::view::{Place, View};
 use anabranch_causality::{DecodeError, Hlc, OperationId, Origin, Reader, Tag, Writer};
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 const SUM: u8 = 0;
@@ -118,42 +119,38 @@ fn read_beside<'a>(prefix: &[u8], key: &[u8], value: &'a [u8]) -> Result<Option<
 
 /// The rows under one subkey, for changing. Its slot is read once, and written once by [`Subkey::close`]; until then
 /// nobody else may look at these rows.
-pub(crate) struct Subkey {
-    prefix: Vec<u8>,
-    slot: Option<Slot>,
+pub(crate) struct Subkey<'a> {
+    /// Where the slot is: with this key begin those of all these rows.
+    place: Place,
+    slot: Option<Slot<'a>>,
     /// The slot is not what lies in the store.
     changed: bool,
     /// Which rows there are has changed while there were several.
     shared: bool,
 }
 
-impl Subkey {
+impl<'a> Subkey<'a> {
     /// Opens the rows under that prefix.
     pub(crate) fn open(view: &View<'_>, prefix: Vec<u8>) -> Result<Self, StoreError> {
-        let mut slot = Ok(None);
-        view.reader().look(Space::Rows, &prefix, &mut |bytes| {
+        let (place, mut slot) = ((Space::Rows, prefix), Ok(None));
+        view.look(&place, &mut |bytes| {
             slot = SlotRef::decode(bytes).map(|slot| Some(slot.into()));
         })?;
-        Ok(Self { slot: slot?, prefix, changed: false, shared: false })
-    }
-
-    /// The key of the slot, with which the keys of all these rows begin.
-    pub(crate) fn prefix(&self) -> &[u8] {
-        &self.prefix
+        Ok(Self { slot: slot?, place, changed: false, shared: false })
     }
 
     /// Writes what has changed. The prefix comes back when which rows there are has changed while there were several,
     /// before or after: the index of conflicts wants to know.
     pub(crate) fn close(self, view: &mut View<'_>) -> Option<Vec<u8>> {
-        let shared = self.shared.then(|| self.prefix.clone());
+        let shared = self.shared.then(|| self.place.1.clone());
         if self.changed {
-            view.set(Space::Rows, self.prefix, self.slot.as_ref().map(Slot::encode));
+            view.set_at(self.place, self.slot.as_ref().map(Slot::encode));
         }
         shared
     }
 
     fn beside(&self, tag: &Tag) -> Vec<u8> {
-        let mut writer = Writer::append_to(self.prefix.clone());
+        let mut writer = Writer::append_to(self.place.1.clone());
         tag.encode(&mut writer);
         writer.into_bytes()
     }
@@ -162,7 +159,7 @@ impl Subkey {
     pub(crate) fn get(&self, view: &View<'_>, tag: &Tag) -> Result<Option<RowValue>, StoreError> {
         match &self.slot {
             None => Ok(None),
-            Some(slot) if slot.tag == *tag => Ok(Some(slot.row.clone())),
+            Some(slot) if slot.tag == *tag => Ok(Some(slot.row.clone().into())),
             Some(slot) if slot.more == 0 => Ok(None),
             Some(_) => {
                 let found = view.get(Space::Rows, &self.beside(tag))?;
@@ -172,7 +169,7 @@ impl Subkey {
     }
 
     /// Puts a row, in place of the one with that tag if there is one.
-    pub(crate) fn put(&mut self, view: &mut View<'_>, tag: &Tag, row: RowValue) -> Result<(), StoreError> {
+    pub(crate) fn put(&mut self, view: &mut View<'_>, tag: &Tag, row: Row<'a>) -> Result<(), StoreError> {
         match &mut self.slot {
             None => {
                 self.slot = Some(Slot { more: 0, tag: *tag, row });
@@ -203,7 +200,7 @@ impl Subkey {
         if slot.tag == *tag {
             let next = if more == 0 { None } else { self.take_beside(view, more)? };
             self.changed = true;
-            return Ok(std::mem::replace(&mut self.slot, next).map(|slot| slot.row));
+            return Ok(std::mem::replace(&mut self.slot, next).map(|slot| slot.row.into()));
         }
         if more == 0 {
             return Ok(None);
@@ -224,8 +221,8 @@ impl Subkey {
     }
 
     /// Takes the first row beside the slot: it gets the slot, when `more` were counted.
-    fn take_beside(&self, view: &mut View<'_>, more: u64) -> Result<Option<Slot>, StoreError> {
-        let (prefix, mut first) = (&self.prefix, Ok(None));
+    fn take_beside(&self, view: &mut View<'_>, more: u64) -> Result<Option<Slot<'a>>, StoreError> {
+        let (prefix, mut first) = (&self.place.1, Ok(None));
         view.reader().scan(Space::Rows, prefix, &keys::after(prefix), &mut |key, value| {
             first = read_beside(prefix, key, value).map(|found| found.map(|(tag, row)| (tag, row.into())));
             if first == Ok(None) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -237,10 +234,19 @@ impl Subkey {
 }
 
 /// The first row under a subkey, and how many lie beside it.
-struct Slot {
+struct Slot<'a> {
     more: u64,
     tag: Tag,
-    row: RowValue,
+    row: Row<'a>,
+}
+
+/// A [`RowValue`] whose payload is that of an effect, where it comes from one.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Row<'a> {
+    pub(crate) stamp: Hlc,
+    pub(crate) origin: Origin,
+    pub(crate) seq: u64,
+    pub(crate) payload: Cow<'a, [u8]>,
 }
 
 /// The same as it lies in the store.
@@ -259,9 +265,21 @@ pub(crate) struct RowRef<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-impl From<SlotRef<'_>> for Slot {
+impl From<SlotRef<'_>> for Slot<'_> {
     fn from(SlotRef { more, tag, row }: SlotRef<'_>) -> Self {
         Self { more, tag, row: row.into() }
+    }
+}
+
+impl From<RowRef<'_>> for Row<'_> {
+    fn from(RowRef { stamp, origin, seq, payload }: RowRef<'_>) -> Self {
+        Self { stamp, origin, seq, payload: Cow::Owned(payload.to_vec()) }
+    }
+}
+
+impl From<Row<'_>> for RowValue {
+    fn from(Row { stamp, origin, seq, payload }: Row<'_>) -> Self {
+        Self { stamp, origin, seq, payload: payload.into_owned() }
     }
 }
 
@@ -277,7 +295,7 @@ impl<'a> From<&'a RowValue> for RowRef<'a> {
     }
 }
 
-impl Slot {
+impl Slot<'_> {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(64 + self.row.payload.len());
         if self.tag.operation == OperationId::numbered(self.row.origin, self.row.seq) {
@@ -316,7 +334,7 @@ impl<'a> SlotRef<'a> {
     }
 }
 
-impl RowValue {
+impl Row<'_> {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(26 + self.payload.len());
         self.write(&mut writer);
@@ -374,6 +392,12 @@ mod tests {
         RowValue { stamp: Hlc(seq), origin: Origin(1), seq, payload: vec![seq as u8] }
     }
 
+    fn put_row(subkey: &mut Subkey<'_>, view: &mut View<'_>, seq: u64) {
+        let RowValue { stamp, origin, seq, payload } = row(seq);
+        let row = Row { stamp, origin, seq, payload: payload.into() };
+        subkey.put(view, &tag(seq), row).expect("put");
+    }
+
     fn all(view: &View<'_>) -> Vec<(Tag, RowValue)> {
         let mut found = Vec::new();
         let prefix = keys::subkey_prefix(CollectionId(1), "k", b"s");
@@ -389,7 +413,7 @@ mod tests {
     #[test]
     fn slots_have_these_bytes() {
         let (origin, dot) = (Origin(0x0102), [0x02, 0x01, 0, 0, 0, 0, 0, 0, 0xac, 0x02]);
-        let row = || RowValue { stamp: Hlc(7), origin, seq: 300, payload: b"p".to_vec() };
+        let row = || Row { stamp: Hlc(7), origin, seq: 300, payload: b"p".into() };
         let operation = |counter| OperationId { actor: Actor::Leader(origin), counter, hash: 0 };
         let bytes =
             |counter| Slot { more: 5, tag: Tag { operation: operation(counter), position: 1 }, row: row() }.encode();
@@ -402,7 +426,7 @@ mod tests {
             let bytes = bytes(counter);
             let back = SlotRef::decode(&bytes).expect("a slot");
             assert_eq!((back.more, back.tag.operation, back.tag.position), (5, operation(counter), 1));
-            assert_eq!(RowValue::from(back.row), row());
+            assert_eq!(RowValue::from(back.row), row().into());
         }
     }
 
@@ -421,7 +445,7 @@ mod tests {
                 let mut subkey = Subkey::open(&view, prefix).expect("a slot");
                 assert_eq!(subkey.get(&view, &tag(which)), Ok(model.get(&tag(which)).cloned()));
                 if put {
-                    subkey.put(&mut view, &tag(which), row(which)).expect("put");
+                    put_row(&mut subkey, &mut view, which);
                     model.insert(tag(which), row(which));
                 } else {
                     assert_eq!(subkey.remove(&mut view, &tag(which)), Ok(model.remove(&tag(which))));

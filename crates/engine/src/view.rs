@@ -17,7 +17,8 @@ pub(crate) struct View<'a> {
     undo: Option<Undo>,
 }
 
-type Place = (Space, Vec<u8>);
+/// Where a row is.
+pub(crate) type Place = (Space, Vec<u8>);
 
 /// What to restore when a request is refused half way.
 #[derive(Default)]
@@ -39,13 +40,26 @@ impl<'a> View<'a> {
         self.reader().get(space, key)
     }
 
+    /// Hands the row at `place` to `see`, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn look(&self, place: &Place, see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        self.reader().look_at(place, see)
+    }
+
     /// Puts or deletes a row in the batch.
     pub(crate) fn set(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.set_at((space, key), value);
+    }
+
+    /// As [`View::set`].
+    pub(crate) fn set_at(&mut self, place: Place, value: Option<Vec<u8>>) {
         if let Some(undo) = &mut self.undo {
-            let before = self.batch.rows.insert((space, key.clone()), value);
-            undo.rows.push(((space, key), before));
+            let before = self.batch.rows.insert(place.clone(), value);
+            undo.rows.push((place, before));
         } else {
-            self.batch.rows.insert((space, key), value);
+            self.batch.rows.insert(place, value);
         }
     }
 
@@ -95,6 +109,17 @@ impl<'a> Layered<'a> {
         Self { store, batch }
     }
 
+    /// [`Read::look`] for those who have the place at hand.
+    fn look_at(&self, place: &Place, see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        match self.batch.rows.get(place) {
+            Some(value) => {
+                value.iter().for_each(|value| see(value));
+                Ok(())
+            }
+            None => self.store.look(place.0, &place.1, see),
+        }
+    }
+
     fn overlay(&self, space: Space, from: &[u8], to: &[u8]) -> Overlay<'a> {
         let end = if to.is_empty() { next_space(space) } else { Bound::Excluded((space, to.to_vec())) };
         let batch: &'a Batch = self.batch;
@@ -120,11 +145,7 @@ impl Read for Layered<'_> {
     }
 
     fn look(&self, space: Space, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
-        if let Some(value) = self.batch.rows.get(&(space, key.to_vec())) {
-            value.iter().for_each(|value| see(value));
-            return Ok(());
-        }
-        self.store.look(space, key, see)
+        self.look_at(&(space, key.to_vec()), see)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {

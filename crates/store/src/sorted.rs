@@ -51,6 +51,10 @@ impl<V> Sorted<V> {
             return Err(if key < shared { 0 } else { self.entries.len() });
         };
         let head = head(rest);
+        // What comes in order comes behind the last.
+        if self.entries.last().is_some_and(|last| last.head < head) {
+            return Err(self.entries.len());
+        }
         self.entries.binary_search_by(|entry| match entry.head.cmp(&head) {
             Ordering::Equal => entry.key[self.shared..].cmp(rest),
             other => other,
@@ -92,9 +96,10 @@ impl<V> Sorted<V> {
 
     /// With that key, too, they have in common what they are said to.
     fn share_with(&mut self, key: &[u8]) {
-        let shared = self.entries.first().map_or(key.len(), |first| common(&first.key[..self.shared], key));
-        if shared != self.shared {
-            self.share(shared);
+        match self.entries.first().map(|first| &first.key[..self.shared]) {
+            None => self.shared = key.len(),
+            Some(shared) if key.starts_with(shared) => {}
+            Some(shared) => self.share(common(shared, key)),
         }
     }
 
