@@ -58,7 +58,7 @@ pub struct Effect {
 }
 
 /// Rows under one subkey that go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supersede {
     /// The subkey.
     pub subkey: Vec<u8>,
@@ -67,7 +67,7 @@ pub struct Supersede {
 }
 
 /// A row that comes. Its tag is the transaction's operation id with this position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Add {
     /// The position in the request, unique in a transaction.
     pub position: u32,
@@ -78,7 +78,7 @@ pub struct Add {
 }
 
 /// A change to the one sum under a subkey, as its kind understands it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fold {
     /// The subkey.
     pub subkey: Vec<u8>,
@@ -127,53 +127,62 @@ impl Effect {
         }
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let collection = reader.str(names::MAX_COLLECTION, "collection")?.to_owned();
-        if !names::is_collection(&collection) {
+    /// Reads what [`Effect::encode`] wrote, in the place of what is there.
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        refill_text(&mut self.collection, reader.str(names::MAX_COLLECTION, "collection")?);
+        if !names::is_collection(&self.collection) {
             return Err(DecodeError::Invalid("collection"));
         }
-        let kind = Kind(reader.u8("kind")?);
-        let key = reader.str(names::MAX_KEY, "key")?.to_owned();
-        let supersedes = decode_supersedes(reader)?;
-        let count = reader.count(MAX_ADDS, 3, "adds")?;
-        let mut adds = Vec::with_capacity(count);
-        for _ in 0..count {
-            let position = u32::try_from(reader.varint("position")?).map_err(|_| DecodeError::TooLarge("position"))?;
-            let subkey = reader.bytes(MAX_SUBKEY, "subkey")?.to_vec();
-            adds.push(Add { position, subkey, payload: reader.bytes(MAX_PAYLOAD, "payload")?.to_vec() });
+        self.kind = Kind(reader.u8("kind")?);
+        refill_text(&mut self.key, reader.str(names::MAX_KEY, "key")?);
+        self.read_supersedes(reader)?;
+        self.adds.resize_with(reader.count(MAX_ADDS, 3, "adds")?, Add::default);
+        for add in &mut self.adds {
+            add.position = u32::try_from(reader.varint("position")?).map_err(|_| DecodeError::TooLarge("position"))?;
+            refill(&mut add.subkey, reader.bytes(MAX_SUBKEY, "subkey")?);
+            refill(&mut add.payload, reader.bytes(MAX_PAYLOAD, "payload")?);
         }
-        let count = reader.count(MAX_ADDS, 2, "folds")?;
-        let mut folds = Vec::with_capacity(count);
-        for _ in 0..count {
-            let subkey = reader.bytes(MAX_SUBKEY, "subkey")?.to_vec();
-            folds.push(Fold { subkey, payload: reader.bytes(MAX_PAYLOAD, "payload")?.to_vec() });
+        self.folds.resize_with(reader.count(MAX_ADDS, 2, "folds")?, Fold::default);
+        for fold in &mut self.folds {
+            refill(&mut fold.subkey, reader.bytes(MAX_SUBKEY, "subkey")?);
+            refill(&mut fold.payload, reader.bytes(MAX_PAYLOAD, "payload")?);
         }
-        let changes = !(supersedes.is_empty() && adds.is_empty() && folds.is_empty());
-        if names::check_key(&key).is_err() && (changes || !key.is_empty()) {
+        let changes = !(self.supersedes.is_empty() && self.adds.is_empty() && self.folds.is_empty());
+        if names::check_key(&self.key).is_err() && (changes || !self.key.is_empty()) {
             return Err(DecodeError::Invalid("key"));
         }
-        Ok(Self { collection, kind, key, supersedes, adds, folds })
+        Ok(())
+    }
+
+    fn read_supersedes(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let count = reader.count(MAX_TAGS, 2 + Tag::MIN_BYTES, "superseded subkeys")?;
+        self.supersedes.resize_with(count, Supersede::default);
+        let mut left = MAX_TAGS;
+        for group in &mut self.supersedes {
+            refill(&mut group.subkey, reader.bytes(MAX_SUBKEY, "subkey")?);
+            let count = reader.count(left, Tag::MIN_BYTES, "superseded tags")?;
+            if count == 0 {
+                return Err(DecodeError::Invalid("superseded tags"));
+            }
+            left -= count;
+            group.tags.clear();
+            group.tags.reserve(count);
+            for _ in 0..count {
+                group.tags.push(Tag::decode(reader)?);
+            }
+        }
+        Ok(())
     }
 }
 
-fn decode_supersedes(reader: &mut Reader<'_>) -> Result<Vec<Supersede>, DecodeError> {
-    let count = reader.count(MAX_TAGS, 2 + Tag::MIN_BYTES, "superseded subkeys")?;
-    let mut groups = Vec::with_capacity(count);
-    let mut left = MAX_TAGS;
-    for _ in 0..count {
-        let subkey = reader.bytes(MAX_SUBKEY, "subkey")?.to_vec();
-        let count = reader.count(left, Tag::MIN_BYTES, "superseded tags")?;
-        if count == 0 {
-            return Err(DecodeError::Invalid("superseded tags"));
-        }
-        left -= count;
-        let mut tags = Vec::with_capacity(count);
-        for _ in 0..count {
-            tags.push(Tag::decode(reader)?);
-        }
-        groups.push(Supersede { subkey, tags });
-    }
-    Ok(groups)
+fn refill(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    buffer.clear();
+    buffer.extend_from_slice(bytes);
+}
+
+fn refill_text(buffer: &mut String, text: &str) {
+    buffer.clear();
+    buffer.push_str(text);
 }
 
 impl Transaction {
@@ -206,6 +215,14 @@ impl Transaction {
     /// # Errors
     /// [`DecodeError`]; the bytes are to blame.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_over(Vec::new(), bytes)
+    }
+
+    /// As [`Transaction::decode`], in the memory that `effects` take, of a transaction that is not needed any more.
+    ///
+    /// # Errors
+    /// As [`Transaction::decode`].
+    pub fn decode_over(mut effects: Vec<Effect>, bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_BYTES {
             return Err(DecodeError::TooLarge("transaction"));
         }
@@ -225,10 +242,9 @@ impl Transaction {
             return Err(DecodeError::Invalid("dependencies"));
         }
         let lineage = if dot.seq == 1 { Some(Lineage::decode(&mut reader)?) } else { None };
-        let count = reader.count(MAX_EFFECTS, 6, "effects")?;
-        let mut effects = Vec::with_capacity(count);
-        for _ in 0..count {
-            effects.push(Effect::decode(&mut reader)?);
+        effects.resize_with(reader.count(MAX_EFFECTS, 6, "effects")?, || Effect::new("", Kind(0), ""));
+        for effect in &mut effects {
+            effect.read(&mut reader)?;
         }
         reader.finish("transaction")?;
         let transaction = Self { dot, hlc, operation, dependencies, lineage, effects };

@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::view::Layered;
 use crate::write::{Refusal, Written};
 use crate::{keys, status};
-use anabranch_causality::{Dot, HlcClock, Origin, ShardId, VersionVector};
+use anabranch_causality::{Dot, Effect, HlcClock, Origin, ShardId, VersionVector};
 use anabranch_protocol::{Ack, Message, Role};
 use anabranch_resolvers::Registry;
 use std::cmp::Reverse;
@@ -106,6 +106,8 @@ pub struct Engine {
     pub(crate) indexing: Option<Vec<u8>>,
     pub(crate) fresh: Vec<(u64, Dot, Vec<u8>)>,
     pub(crate) fresh_bytes: usize,
+    /// Of the last transaction that was applied: memory for the next.
+    pub(crate) spare: Vec<Effect>,
     pub(crate) gated: Vec<Output>,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) durable: VersionVector,
@@ -267,6 +269,7 @@ impl Engine {
             indexing: None,
             fresh: Vec::new(),
             fresh_bytes: 0,
+            spare: Vec::new(),
             gated: Vec::new(),
             outputs: VecDeque::new(),
             tail: Tail::default(),

@@ -173,7 +173,7 @@ impl Engine {
         if dot.seq == 1 && self.state.lineages.compact(&self.state.vector).len() >= MAX_ORIGINS {
             return Ok(Err(DecodeError::TooLarge("number of origins")));
         }
-        match Transaction::decode(&bytes) {
+        match Transaction::decode_over(std::mem::take(&mut self.spare), &bytes) {
             Err(error) if self.parked_origins.len() >= MAX_PARKED => return Ok(Err(error)),
             Err(error) => self.park_origin(dot.origin, format!("{dot} from {peer} cannot be read: {error}")),
             Ok(transaction) if self.is_ready(&transaction) => self.accept(store, time, transaction, bytes)?,
@@ -228,7 +228,8 @@ impl Engine {
             }
             return;
         }
-        self.waiting.insert(transaction, bytes);
+        // Not in the memory of a larger one: many may wait.
+        self.waiting.insert(transaction.clone(), bytes);
     }
 
     /// Applies what waits and now can be.

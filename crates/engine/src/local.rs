@@ -21,6 +21,8 @@ use std::sync::Arc;
 const SESSION_MS: u64 = 7 * 24 * 3600 * 1000;
 /// How far ahead of our clock a session may have begun.
 const SESSION_AHEAD_MS: u64 = 24 * 3600 * 1000;
+/// The most bytes of a transaction whose memory is kept for the next.
+const SPARE_BYTES: usize = 4096;
 /// The most collections that clients may make.
 const MAX_COLLECTIONS: usize = 10_000;
 
@@ -169,6 +171,9 @@ impl Engine {
         self.counters.applied += 1;
         self.counters.copies += u64::from(applied.copy);
         self.counters.counters_reused += u64::from(applied.counter_reused);
+        if bytes.len() <= SPARE_BYTES {
+            self.spare = transaction.effects;
+        }
         self.fresh_bytes += bytes.len();
         self.fresh.push((index, dot, bytes));
         Ok(())
