@@ -44,14 +44,40 @@ impl CowMap {
     }
 
     /// Puts or deletes; returns what was there before.
-    pub(crate) fn set(&mut self, key: &[u8], value: Option<Bytes>) -> Option<Bytes> {
+    pub(crate) fn set(&mut self, key: &[u8], value: Option<&[u8]>) -> Option<Bytes> {
+        self.change(key, value, |there, value| Some(std::mem::replace(there, value.into())))
+    }
+
+    /// As [`CowMap::set`], where nobody wants to know what was there before: a value as long as that one takes its place, if
+    /// nobody else has it.
+    pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.change(key, value, |there, value| {
+            match Arc::get_mut(there).filter(|there| there.len() == value.len()) {
+                Some(there) => there.copy_from_slice(value),
+                None => *there = value.into(),
+            }
+            None
+        });
+    }
+
+    fn change(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        replace: impl FnOnce(&mut Bytes, &[u8]) -> Option<Bytes>,
+    ) -> Option<Bytes> {
         match value {
-            Some(value) => self.insert(key, value),
+            Some(value) => self.insert(key, value, replace),
             None => self.remove(key),
         }
     }
 
-    fn insert(&mut self, key: &[u8], value: Bytes) -> Option<Bytes> {
+    fn insert(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        replace: impl FnOnce(&mut Bytes, &[u8]) -> Option<Bytes>,
+    ) -> Option<Bytes> {
         let chunks = Arc::make_mut(&mut self.chunks);
         let number = match chunks.find(key) {
             Ok(number) => number,
@@ -67,10 +93,10 @@ impl CowMap {
         };
         let chunk = Arc::make_mut(chunks.value_mut(number));
         let at = match chunk.find(key) {
-            Ok(at) => return Some(std::mem::replace(chunk.value_mut(at), value)),
+            Ok(at) => return replace(chunk.value_mut(at), value),
             Err(at) => at,
         };
-        chunk.insert(at, key.into(), value);
+        chunk.insert(at, key.into(), value.into());
         self.len += 1;
         let rows = chunk.entries().len();
         if rows > CHUNK_MAX {
@@ -133,7 +159,7 @@ mod tests {
     fn a_clone_keeps_its_rows_and_shares_the_rest() {
         let mut map = CowMap::default();
         for n in 0..10_000u32 {
-            map.set(&n.to_be_bytes(), Some(Bytes::from(n.to_le_bytes())));
+            map.set(&n.to_be_bytes(), Some(&n.to_le_bytes()));
         }
         let before = map.clone();
         assert_eq!(map.set(&5_000u32.to_be_bytes(), None), Some(Bytes::from(5_000u32.to_le_bytes())));
@@ -146,10 +172,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_clone_has_is_not_overwritten() {
+        let mut map = CowMap::default();
+        map.put(b"k", Some(b"one"));
+        let (before, value) = (map.clone(), map.get(b"k").cloned());
+        map.put(b"k", Some(b"two"));
+        assert_eq!((before.get(b"k"), map.get(b"k").map(|value| &value[..])), (value.as_ref(), Some(&b"two"[..])));
+        map.put(b"k", None);
+        assert_eq!((before.len(), map.len()), (1, 0));
+    }
+
+    #[test]
     fn deleting_everything_leaves_no_chunk() {
         let mut map = CowMap::default();
         for n in 0..1_000u16 {
-            map.set(&n.to_be_bytes(), Some(Bytes::from([])));
+            map.set(&n.to_be_bytes(), Some(&[]));
         }
         assert_eq!(
             map.chunks.entries().len(),
@@ -173,7 +210,11 @@ mod tests {
                     Some(value) => plain.insert(key.clone(), value),
                     None => plain.remove(&key),
                 };
-                assert_eq!(map.set(&key, value), before);
+                if n % 3 == 0 {
+                    map.put(&key, value.as_deref());
+                } else {
+                    assert_eq!(map.set(&key, value.as_deref()), before);
+                }
                 assert_eq!(map.get(&key), plain.get(&key));
             }
             assert!(map.rows().map(|(key, value)| (key.to_vec(), value.clone())).eq(plain.clone()));

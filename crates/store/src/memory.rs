@@ -115,7 +115,7 @@ impl MemoryStore {
         self.poisoned = None;
         self.fault = None;
         if let Some(batch) = self.surprise.take() {
-            apply(&mut self.now.image, &batch, |_, _, _| {});
+            apply_for_good(&mut self.now.image, &batch);
         }
     }
 
@@ -212,20 +212,30 @@ fn family(space: Space) -> usize {
 
 /// Changes the image; `changed` hears family, key and what was there before.
 fn apply(image: &mut Image, batch: &Batch, mut changed: impl FnMut(usize, &[u8], Option<Arc<[u8]>>)) {
+    for_each(batch, |family, key, value| {
+        let before = image.families[family].set(key, value);
+        changed(family, key, before);
+    });
+}
+
+/// Changes the image for good.
+fn apply_for_good(image: &mut Image, batch: &Batch) {
+    for_each(batch, |family, key, value| image.families[family].put(key, value));
+}
+
+/// What a batch puts or deletes: family, key, value.
+fn for_each(batch: &Batch, mut change: impl FnMut(usize, &[u8], Option<&[u8]>)) {
     for ((space, key), value) in &batch.rows {
-        let before = image.families[family(*space)].set(key, value.as_deref().map(Arc::from));
-        changed(family(*space), key, before);
+        change(family(*space), key, value.as_deref());
     }
     for (index, record) in &batch.log {
-        let key = index.to_be_bytes();
-        let before = image.families[LOG].set(&key, Some(Arc::from(record.as_slice())));
-        changed(LOG, &key, before);
+        change(LOG, &index.to_be_bytes(), Some(record));
     }
 }
 
 fn undo(image: &mut Image, unsynced: &mut Vec<Undo>) {
     while let Some((family, key, before)) = unsynced.pop() {
-        image.families[family].set(&key, before);
+        image.families[family].set(&key, before.as_deref());
     }
 }
 
@@ -307,7 +317,7 @@ impl Store for MemoryStore {
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         self.may_write(batch)?;
         // As writing and syncing, but nobody can come in between: nothing has to be undone.
-        apply(&mut self.now.image, batch, |_, _, _| {});
+        apply_for_good(&mut self.now.image, batch);
         self.now.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.sync()
     }

@@ -55,7 +55,10 @@ impl<V> Sorted<V> {
         if self.entries.last().is_some_and(|last| last.head < head) {
             return Err(self.entries.len());
         }
+        // Where the number is all that follows, what is equal differs in zeros at its end, if at all.
+        let is_all = rest.len() <= size_of_val(&head);
         self.entries.binary_search_by(|entry| match entry.head.cmp(&head) {
+            Ordering::Equal if is_all => entry.key.len().cmp(&key.len()),
             Ordering::Equal => entry.key[self.shared..].cmp(rest),
             other => other,
         })
