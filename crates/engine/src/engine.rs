@@ -5,6 +5,7 @@ use crate::incoming::{Incoming, Waiting};
 use crate::memos::Memos;
 use crate::mutant::{Mutant, Planted};
 use crate::outgoing::Outgoing;
+use crate::places::Places;
 use crate::relay::Relays;
 use crate::sessions::Sessions;
 use crate::state::{CHECKPOINT_EVERY, State};
@@ -113,6 +114,7 @@ pub struct Engine {
     pub(crate) durable: VersionVector,
     pub(crate) durable_index: u64,
     pub(crate) tail: Tail,
+    pub(crate) places: Places,
     pub(crate) peers: BTreeMap<String, Peer>,
     pub(crate) seen: BTreeMap<String, Seen>,
     /// Grows whenever what peers acknowledged changes.
@@ -273,6 +275,7 @@ impl Engine {
             gated: Vec::new(),
             outputs: VecDeque::new(),
             tail: Tail::default(),
+            places: Places::default(),
             peers: BTreeMap::new(),
             seen: BTreeMap::new(),
             acks_version: 0,
@@ -414,6 +417,9 @@ impl Engine {
         self.batch.log.clear();
         self.batch.rows.clear();
         for (index, dot, bytes) in self.fresh.drain(..) {
+            if dot.origin == self.origin {
+                self.places.note(dot.seq, index);
+            }
             self.tail.push(Entry { index, dot, bytes });
         }
         self.fresh_bytes = 0;

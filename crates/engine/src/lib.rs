@@ -21,6 +21,7 @@ mod outgoing;
 mod parking;
 mod peers;
 mod pile;
+mod places;
 pub mod query;
 pub mod record;
 mod relay;

@@ -45,6 +45,11 @@ impl Outgoing {
             && !self.parked.contains(&dot.origin)
     }
 
+    /// Whether it was sent all there is of what it gets from here.
+    fn has_all(&self, own: Origin, durable: &VersionVector) -> bool {
+        self.want.iter().chain([&own]).all(|origin| durable.get(*origin) <= self.sent.get(*origin))
+    }
+
     fn forget_acked(&mut self) {
         let (acked, parked) = (&self.acked, &self.parked);
         self.in_flight.retain(|(origin, seq, _)| *seq > acked.get(*origin) && !parked.contains(origin));
@@ -96,7 +101,9 @@ impl Engine {
         for origin in restart {
             let lacks_from = sent.get(origin) + 1;
             if self.durable.get(origin) >= lacks_from {
-                cursor = cursor.min(query::log_index(store, origin, lacks_from)?);
+                let indexed = query::log_index(store, origin, lacks_from)?;
+                let noted = self.places.before(lacks_from).filter(|_| origin == self.origin);
+                cursor = cursor.min(indexed.max(noted.unwrap_or(0)));
             }
         }
         if let Some(found) = self.peers.get_mut(peer) {
@@ -125,6 +132,12 @@ impl Engine {
         let mut frames = vec![Vec::new()];
         let mut frame_bytes = 0;
         let Some(mut cursor) = outgoing.cursor else { return Ok(Vec::new()) };
+        if outgoing.has_all(self.origin, &self.durable) {
+            // Others bring it the rest: for each of many peers, looking at each record would be for nothing.
+            outgoing.cursor = Some(self.durable_index);
+            outgoing.more = false;
+            return Ok(Vec::new());
+        }
         let mut take = |outgoing: &mut Outgoing, dot: Dot, bytes: &[u8]| {
             if !outgoing.wants(self.origin, dot) {
                 return;
