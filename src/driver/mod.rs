@@ -4,6 +4,7 @@
 //! takes all that is there, commits it with one sync, publishes the new state for readers, and only then answers.
 
 mod clock;
+mod gathering;
 mod members;
 mod metrics;
 mod published;

@@ -62,6 +62,11 @@ impl Published {
         self.changed.send_replace(index);
     }
 
+    /// Whether a request waits for what has yet to be published.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiters.any()
+    }
+
     /// No more states will come, and the last one is let go so that the store can be opened again.
     pub(crate) fn close(&self) {
         let last = self.view();

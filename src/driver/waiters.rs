@@ -51,6 +51,11 @@ impl Waiters {
         Ok(Place { waiters: self, origin, at, woken })
     }
 
+    /// Whether somebody waits.
+    pub(crate) fn any(&self) -> bool {
+        self.lock().count > 0
+    }
+
     /// Wakes those whose transaction has been applied.
     pub(crate) fn reached(&self, vector: &VersionVector) {
         let mut inner = self.lock();

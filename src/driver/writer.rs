@@ -1,6 +1,7 @@
 //! The writer thread: takes commands, commits, publishes, answers.
 
 use super::clock::{now, random_origin};
+use super::gathering::Gathering;
 use super::members::Members;
 use super::metrics::Metrics;
 use super::published::Published;
@@ -58,6 +59,7 @@ pub(crate) struct Writer<S: Store> {
     /// How many writes came together of late.
     expected_writes: usize,
     last_sync: Duration,
+    gathering: Gathering,
 }
 
 /// Opens the engine on a store and starts the writer thread.
@@ -90,6 +92,7 @@ pub(crate) fn open<S: Store + 'static>(
         past: Counters::default(),
         expected_writes: 0,
         last_sync: Duration::ZERO,
+        gathering: Gathering::default(),
     };
     let named = std::thread::Builder::new().name("anabranch-writer".to_owned());
     let thread = named.spawn(move || {
@@ -187,12 +190,28 @@ impl<S: Store> Writer<S> {
             if expected || begun.elapsed() < self.last_sync {
                 *commands = self.queue.take_more(expected);
             }
+            if commands.is_empty()
+                && writes == 0
+                && let Some(deadline) = self.more_expected_until(begun)
+            {
+                *commands = self.queue.take(deadline, false);
+            }
         }
+        self.gathering.ended(Instant::now(), if writes == 0 { self.engine.batch().log.len() } else { 0 });
         // The most of late, forgotten by and by: one small batch must not make all that follow small.
         self.expected_writes = writes.max(self.expected_writes - self.expected_writes.div_ceil(8));
         self.cycle()?;
         self.tell_status();
         Ok(())
+    }
+
+    /// Until when to wait for more of what peers send, where the batch has nothing else, nobody waits for it and there is nothing else to do.
+    fn more_expected_until(&mut self, begun: Instant) -> Option<Instant> {
+        let transactions = self.engine.batch().log.len();
+        if self.published.is_awaited() || self.engine.wants_turn() {
+            return None;
+        }
+        self.gathering.until(begun, Instant::now(), transactions, self.last_sync)
     }
 
     /// Handles commands until none is left; says how many were writes.
