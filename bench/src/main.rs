@@ -21,6 +21,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use workload::Workload;
 
+/// That of the `anabranch` command, for all that runs in this process, peers and limits too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures workloads and writes docs/benchmarks.
 #[derive(clap::Parser, Debug)]
 #[command(

@@ -7,7 +7,7 @@ use crate::catch::Catch;
 use crate::problem::{self, Code, Problem};
 use crate::routes::{self, Matched};
 use crate::{cors, guard, headers};
-use anabranch::Token;
+use anabranch::{Names, Token};
 use anabranch_protocol::{Answer, Http};
 use axum::Router;
 use axum::body::Body;
@@ -31,13 +31,14 @@ pub(crate) async fn serve(app: Arc<App>, router: Router, request: Request<Body>)
     let path = request.uri().path();
     let is_api = path.starts_with("/v1");
     let has_empty_name = is_api && path.split('/').skip(1).any(str::is_empty);
-    let token = headers::token(request.headers(), &app.database.names().cluster);
+    let names = app.database.names();
+    let token = headers::token(request.headers(), &names.cluster);
     let asked = Arc::new(Asked { id, token });
     let answered = answer(&app, router, request, asked.clone()).instrument(span.clone()).await;
     let _inside = span.enter();
     let route = answered.extensions().get::<Matched>().cloned();
     let mut response = with_body(answered, &asked.id, has_empty_name);
-    stamp(&app, &mut response, &asked, is_api);
+    stamp(&app, names, &mut response, &asked, is_api);
     let route = route.as_ref().map_or("none", Matched::pattern);
     app.metrics.request(&method, route, response.status(), started.elapsed());
     tracing::debug!(status = response.status().as_u16(), ms = started.elapsed().as_millis() as u64, "answered");
@@ -114,13 +115,13 @@ fn passed_back(answer: problem::Elsewhere, mut response: Response) -> Response {
 }
 
 /// Adds what every answer carries.
-fn stamp(app: &App, response: &mut Response, asked: &Asked, is_api: bool) {
+fn stamp(app: &App, names: Arc<Names>, response: &mut Response, asked: &Asked, is_api: bool) {
     let shown = response.extensions_mut().remove::<Shown>();
     let elsewhere = response.extensions_mut().remove::<Elsewhere>().is_some();
     let headers = response.headers_mut();
     if !elsewhere {
-        put(headers, headers::TOKEN, token(app, shown, asked));
-        put(headers, headers::SERVED_BY, HeaderValue::from_str(&app.database.names().node).ok());
+        put(headers, headers::SERVED_BY, HeaderValue::from_str(&names.node).ok());
+        put(headers, headers::TOKEN, token(app, names, shown, asked));
     }
     put(headers, headers::REQUEST_ID, HeaderValue::from_str(&asked.id).ok());
     if is_api {
@@ -130,14 +131,14 @@ fn stamp(app: &App, response: &mut Response, asked: &Asked, is_api: bool) {
 
 /// The token that covers what the request asked for and what the answer shows. An answer that does not say what it shows
 /// (a rejection, say) shows at most what there is now.
-fn token(app: &App, shown: Option<Shown>, asked: &Asked) -> Option<HeaderValue> {
+fn token(app: &App, names: Arc<Names>, shown: Option<Shown>, asked: &Asked) -> Option<HeaderValue> {
     let token = match shown {
         // Given only by handlers that waited for what was asked.
-        Some(Shown::State(view)) => return app.last_token.of(&view, app.database.names()).ok(),
+        Some(Shown::State(view)) => return app.last_token.of(&view, names).ok(),
         Some(Shown::Token(token)) => token,
         None => app.covering(asked.token.as_ref().unwrap_or(&Token::new())),
     };
-    HeaderValue::try_from(token.encode(&app.database.names().cluster)).ok()
+    HeaderValue::try_from(token.encode(&names.cluster)).ok()
 }
 
 /// Answers a request that another node passes on, as if it had come by HTTP: the answer, and what it shows.
