@@ -18,7 +18,7 @@ const SHARDS: usize = 64;
 const BUCKETS: usize = 1 << 10;
 /// How many slots a row may lie in.
 const WAYS: usize = 2;
-/// How many slots a shard has at first, and at the most: they double while half of them are in use.
+/// How many slots a shard has at first, and at the most: they double while a quarter of them is in use.
 const FEWEST: usize = 1 << 4;
 const MOST: usize = 1 << 12;
 /// The most bytes of a key and a value that are kept.
@@ -171,7 +171,7 @@ impl Shard {
         if place.key.len() + value.map_or(0, <[u8]>::len) > MAX_BYTES {
             return;
         }
-        if self.used >= self.slots.len() / 2 && self.slots.len() < MOST {
+        if self.used >= self.slots.len() / 4 && self.slots.len() < MOST {
             self.grow();
         }
         self.insert(Entry::new(place, value));
