@@ -3,14 +3,14 @@
 use std::fs;
 use std::process::Command;
 
-/// One line about processor, memory, kernel and disk.
+/// One line about processor, memory, kernel and disk, and what allocates in this process.
 pub fn describe(dir: &std::path::Path) -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let (processor, memory) = (field("/proc/cpuinfo", "model name"), field("/proc/meminfo", "MemTotal"));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let disk = output("df", &["--output=fstype", &dir.display().to_string()]);
     let disk = disk.lines().last().unwrap_or_default();
-    format!("{processor}, {cores} cores, {memory} of memory, Linux {}, {disk}", kernel.trim())
+    format!("{processor}, {cores} cores, {memory} of memory, Linux {}, {disk}, mimalloc", kernel.trim())
 }
 
 /// The commit that was measured, with a mark where the tree had changes.
