@@ -16,7 +16,7 @@ const SYNCS: u32 = 16;
 const LONGEST: Duration = Duration::from_millis(3);
 /// After so long without a busy batch, the stream is not busy any more.
 const QUIET: Duration = Duration::from_millis(10);
-/// How many busy batches are not waited for after waiting brought nothing: their leader may itself wait for our acknowledgement.
+/// How many busy batches are not waited for after waiting brought little: their leader may itself wait for our acknowledgement.
 const FORGONE: u32 = 16;
 
 /// What is known of the stream.
@@ -52,7 +52,7 @@ impl Gathering {
     /// The batch has that many transactions and is about to be committed.
     pub(super) fn ended(&mut self, now: Instant, transactions: usize) {
         self.forgone = self.forgone.saturating_sub(u32::from(transactions >= MANY));
-        if self.waited_at.take() == Some(transactions) {
+        if self.waited_at.take().is_some_and(|before| transactions < 2 * before) {
             self.forgone = FORGONE;
         }
         self.busy_at = (transactions >= MANY).then_some(now);
@@ -97,18 +97,18 @@ mod tests {
     }
 
     #[test]
-    fn where_waiting_brought_nothing_it_is_not_waited_for_a_while() {
+    fn where_waiting_brought_little_it_is_not_waited_for_a_while() {
         let (mut gathering, mut at) = busy();
         assert!(gathering.until(at, at, 64, SYNC).is_some());
-        gathering.ended(at, 64);
+        gathering.ended(at, 127);
         for _ in 0..FORGONE {
             at += MS;
             assert_eq!(gathering.until(at, at, 64, SYNC), None);
             gathering.ended(at, 64);
         }
         assert!(gathering.until(at, at, 64, SYNC).is_some());
-        // It brought some, so it is waited again.
-        gathering.ended(at, 65);
+        // It brought as much again, so it is waited again.
+        gathering.ended(at, 128);
         assert!(gathering.until(at, at, 64, SYNC).is_some());
     }
 }

@@ -7,6 +7,7 @@ use crate::error::WaitError;
 use crate::view::{Closed, View};
 use anabranch_causality::Token;
 use arc_swap::ArcSwap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ pub(crate) struct Published {
     closed: Mutex<bool>,
     woken: Condvar,
     waiters: Waiters,
+    /// How many threads wait.
+    blocked: AtomicUsize,
     members: tokio::sync::watch::Sender<Arc<Members>>,
     /// States that somebody holds on to.
     held: Mutex<Vec<WeaklyHeld>>,
@@ -35,6 +38,7 @@ impl Published {
             closed: Mutex::new(false),
             woken: Condvar::new(),
             waiters: Waiters::default(),
+            blocked: AtomicUsize::new(0),
             members: tokio::sync::watch::Sender::default(),
             held: Mutex::default(),
             acknowledgements: tokio::sync::Semaphore::new(MAX_WAITING),
@@ -62,9 +66,11 @@ impl Published {
         self.changed.send_replace(index);
     }
 
-    /// Whether a request waits for what has yet to be published.
+    /// Whether somebody waits for what has yet to be published: a state, or what other members have.
     pub(crate) fn is_awaited(&self) -> bool {
         self.waiters.any()
+            || self.blocked.load(Ordering::Relaxed) > 0
+            || self.acknowledgements.available_permits() < MAX_WAITING
     }
 
     /// No more states will come, and the last one is let go so that the store can be opened again.
@@ -122,7 +128,9 @@ impl Published {
             if left.is_zero() || missing == WaitError::NoSuchShard {
                 return Err(missing);
             }
+            self.blocked.fetch_add(1, Ordering::Relaxed);
             closed = self.woken.wait_timeout(closed, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.blocked.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -208,7 +208,8 @@ impl<S: Store> Writer<S> {
     /// Until when to wait for more of what peers send, where the batch has nothing else, nobody waits for it and there is nothing else to do.
     fn more_expected_until(&mut self, begun: Instant) -> Option<Instant> {
         let transactions = self.engine.batch().log.len();
-        if self.published.is_awaited() || self.engine.wants_turn() {
+        // Who comes to wait once it has begun waits with it, for the rest of it.
+        if !self.asked.is_empty() || self.published.is_awaited() || self.engine.wants_turn() {
             return None;
         }
         self.gathering.until(begun, Instant::now(), transactions, self.last_sync)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// A map as a sorted slice that its clones share: cloning it takes no memory, and an empty one has none. A new key copies
+/// A map as a sorted slice that its clones share: cloning it takes no memory. A new key copies
 /// all of it; a new value only where it is shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sorted<K, V> {
@@ -19,7 +19,7 @@ impl<K: Copy + Ord, V: Clone> Sorted<K, V> {
     /// Of entries in ascending order of their keys, none twice.
     pub(crate) fn from_ascending(entries: Vec<(K, V)>) -> Self {
         debug_assert!(entries.is_sorted_by(|(one, _), (next, _)| one < next));
-        Self { entries: entries.into() }
+        if entries.is_empty() { Self::default() } else { Self { entries: entries.into() } }
     }
 
     pub(crate) fn len(&self) -> usize {

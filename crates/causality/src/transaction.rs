@@ -136,13 +136,13 @@ impl Effect {
         self.kind = Kind(reader.u8("kind")?);
         refill_text(&mut self.key, reader.str(names::MAX_KEY, "key")?);
         self.read_supersedes(reader)?;
-        self.adds.resize_with(reader.count(MAX_ADDS, 3, "adds")?, Add::default);
+        resize(&mut self.adds, reader.count(MAX_ADDS, 3, "adds")?, Add::default);
         for add in &mut self.adds {
             add.position = u32::try_from(reader.varint("position")?).map_err(|_| DecodeError::TooLarge("position"))?;
             refill(&mut add.subkey, reader.bytes(MAX_SUBKEY, "subkey")?);
             refill(&mut add.payload, reader.bytes(MAX_PAYLOAD, "payload")?);
         }
-        self.folds.resize_with(reader.count(MAX_ADDS, 2, "folds")?, Fold::default);
+        resize(&mut self.folds, reader.count(MAX_ADDS, 2, "folds")?, Fold::default);
         for fold in &mut self.folds {
             refill(&mut fold.subkey, reader.bytes(MAX_SUBKEY, "subkey")?);
             refill(&mut fold.payload, reader.bytes(MAX_PAYLOAD, "payload")?);
@@ -156,7 +156,7 @@ impl Effect {
 
     fn read_supersedes(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         let count = reader.count(MAX_TAGS, 2 + Tag::MIN_BYTES, "superseded subkeys")?;
-        self.supersedes.resize_with(count, Supersede::default);
+        resize(&mut self.supersedes, count, Supersede::default);
         let mut left = MAX_TAGS;
         for group in &mut self.supersedes {
             refill(&mut group.subkey, reader.bytes(MAX_SUBKEY, "subkey")?);
@@ -166,7 +166,7 @@ impl Effect {
             }
             left -= count;
             group.tags.clear();
-            group.tags.reserve(count);
+            group.tags.reserve_exact(count);
             for _ in 0..count {
                 group.tags.push(Tag::decode(reader)?);
             }
@@ -175,13 +175,21 @@ impl Effect {
     }
 }
 
+/// What is read takes as much memory as it needs, no more: a stranger may have chosen it.
+fn resize<T>(list: &mut Vec<T>, count: usize, empty: fn() -> T) {
+    list.reserve_exact(count.saturating_sub(list.len()));
+    list.resize_with(count, empty);
+}
+
 fn refill(buffer: &mut Vec<u8>, bytes: &[u8]) {
     buffer.clear();
+    buffer.reserve_exact(bytes.len());
     buffer.extend_from_slice(bytes);
 }
 
 fn refill_text(buffer: &mut String, text: &str) {
     buffer.clear();
+    buffer.reserve_exact(text.len());
     buffer.push_str(text);
 }
 
@@ -242,7 +250,7 @@ impl Transaction {
             return Err(DecodeError::Invalid("dependencies"));
         }
         let lineage = if dot.seq == 1 { Some(Lineage::decode(&mut reader)?) } else { None };
-        effects.resize_with(reader.count(MAX_EFFECTS, 6, "effects")?, || Effect::new("", Kind(0), ""));
+        resize(&mut effects, reader.count(MAX_EFFECTS, 6, "effects")?, || Effect::new("", Kind(0), ""));
         for effect in &mut effects {
             effect.read(&mut reader)?;
         }

@@ -91,6 +91,7 @@ impl CowMap {
             }
             Err(next) => next - 1,
         };
+        let is_last = number + 1 == chunks.entries().len();
         let chunk = Arc::make_mut(chunks.value_mut(number));
         let at = match chunk.find(key) {
             Ok(at) => return replace(chunk.value_mut(at), value),
@@ -100,8 +101,8 @@ impl CowMap {
         self.len += 1;
         let rows = chunk.entries().len();
         if rows > CHUNK_MAX {
-            // What grows at its end, as a log does, is left full.
-            let upper = chunk.split_off(if at + 1 == rows { at } else { rows / 2 });
+            // Where the map grows at its end, as a log does, it is left full.
+            let upper = chunk.split_off(if is_last && at + 1 == rows { at } else { rows / 2 });
             let bound = upper.entries()[0].key.clone();
             chunks.insert(number + 1, bound, Arc::new(upper));
         }

@@ -36,7 +36,12 @@ pub(super) async fn run(app: Weak<App>, asker: Asker, sender: FrameSender, mut r
     let most_bytes = if asker.is_peer { MAX_OPEN_BYTES_OF_PEER } else { MAX_OPEN_BYTES };
     let (open, room) = (Arc::new(Semaphore::new(MAX_OPEN)), Arc::new(Semaphore::new(most_bytes)));
     let lanes = Lanes(Arc::new(Semaphore::new(MAX_ANSWERS)));
-    while let Ok(Some(frame)) = receiver.recv().await {
+    loop {
+        let frame = tokio::select! {
+            frame = receiver.recv() => frame,
+            () = outbox.closed() => break,
+        };
+        let Ok(Some(frame)) = frame else { break };
         let request = match Request::decode(&frame) {
             Ok(request) => request,
             Err(error) => {
@@ -47,9 +52,6 @@ pub(super) async fn run(app: Weak<App>, asker: Asker, sender: FrameSender, mut r
         let bytes = frame.len().min(MAX_OPEN_BYTES) as u32;
         drop(frame);
         let Some(app) = app.upgrade() else { break };
-        if outbox.is_closed() {
-            break;
-        }
         let Ok(place) = open.clone().try_acquire_owned() else {
             // One after the other, so that whoever asks too much waits for what it is told.
             if send_parts(&busy(&app, &request), &outbox).await {
@@ -57,7 +59,12 @@ pub(super) async fn run(app: Weak<App>, asker: Asker, sender: FrameSender, mut r
             }
             break;
         };
-        let Ok(room) = room.clone().acquire_many_owned(bytes).await else { break };
+        let room = tokio::select! {
+            room = room.clone().acquire_many_owned(bytes) => room,
+            // Nobody sends any more, so that no room comes back.
+            () = outbox.closed() => break,
+        };
+        let Ok(room) = room else { break };
         if let Some((request, places)) = writes::submit(&writes, &app, request, [place, room]) {
             tokio::spawn(answer(app, asker.clone(), request, outbox.clone(), lanes.clone(), places));
         }
@@ -133,9 +140,12 @@ async fn send(mut sender: FrameSender, mut outbox: mpsc::Receiver<Vec<u8>>, writ
             return;
         }
         burst.clear();
-        // Their places are free again when they are sent.
-        for answered in answered.chunks(BURST) {
-            if !send_burst(&mut sender, &writes::frames(answered)).await {
+        while !answered.is_empty() {
+            let rest = answered.split_off(answered.len().min(BURST));
+            let frames = writes::frames(&answered);
+            // Frees their places: whoever reads these answers may ask as much again.
+            answered = rest;
+            if !send_burst(&mut sender, &frames).await {
                 return;
             }
         }

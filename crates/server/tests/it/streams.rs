@@ -35,6 +35,22 @@ fn a_large_answer_comes_in_parts_and_holds_up_no_other() {
     assert_eq!(answered, [ids, vec![small]].concat());
 }
 
+/// As many under way as may be, and another for each that was answered.
+#[test]
+fn an_answer_that_was_read_has_made_room_for_another_write() {
+    let cluster = Cluster::new();
+    let eu = cluster.leader("eu", &[]);
+    let (_wire, mut stream) = Wire::client(&cluster, &eu);
+    let add = || request(write(vec![operate("likes", Kind::G_COUNTER, "k", Operation::Add(1))]));
+    for _ in 0..1_024 {
+        stream.begin(add());
+    }
+    for _ in 0..5_000 {
+        written(&stream.next().expect("an answer"));
+        stream.begin(add());
+    }
+}
+
 #[test]
 fn what_is_no_request_closes_its_stream_and_nothing_else() {
     let cluster = Cluster::new();

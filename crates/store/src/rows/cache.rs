@@ -112,7 +112,11 @@ impl RowCache {
         let Some(place) = Place::of(space, key) else { return };
         let mut shard = self.lock(place);
         shard.changed[place.bucket] = seqno;
-        shard.put(place, value);
+        match space {
+            // Hardly ever looked at again.
+            Space::Actors => shard.forget(place),
+            _ => shard.put(place, value),
+        }
     }
 
     /// Nothing panics while it is held.
