@@ -5,7 +5,7 @@ use super::random::Random;
 use super::regions::COUNT;
 use anabranch::resolvers::Member;
 use anabranch::{Change, Kind, Operation};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// One line of an invoice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +19,13 @@ pub(super) struct Line {
 }
 
 /// One write of one client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Task {
     /// The stock of a product changes.
     Stock { code: String, change: i64 },
     /// A cart gets more of an item, or less.
     Cart { invoice: String, item: String, quantity: i64 },
-    /// A country has this customer.
+    /// A country has this customer: said with the first line of theirs.
     Customer { country: String, customer: String },
 }
 
@@ -78,12 +78,17 @@ impl Workload {
     pub(super) fn spread(lines: impl IntoIterator<Item = Line>, seed: u64, most: u64) -> Self {
         // Its own chance: the shop made from a seed does not decide where it is written.
         let mut random = Random::new(seed ^ 0x7265_6769_6f6e);
-        let mut workload = Self::default();
+        let (mut workload, mut noted) = (Self::default(), BTreeSet::new());
         for line in lines {
             let region = random.place(COUNT);
             for task in tasks_of(&line) {
                 if workload.total == most {
                     return workload;
+                }
+                // Once each: who adds what is there supersedes it, and crossing retries of such adds can erase each other
+                // (ARCHITECTURE.md, known limits).
+                if matches!(task, Task::Customer { .. }) && !noted.insert(task.clone()) {
+                    continue;
                 }
                 task.tell(&mut workload.expected);
                 workload.total += 1;
@@ -122,8 +127,8 @@ mod tests {
     fn lines_sum() {
         let lines = [line("1", "a", 3, Some("7")), line("1", "a", -5, None), line("2", "a", 0, Some("7"))];
         let workload = Workload::spread(lines, 1, u64::MAX);
-        assert_eq!(workload.total, 3 + 2 + 2);
-        assert_eq!(workload.tasks.iter().map(VecDeque::len).sum::<usize>(), 7);
+        assert_eq!(workload.total, 3 + 2 + 1, "a customer is noted once");
+        assert_eq!(workload.tasks.iter().map(VecDeque::len).sum::<usize>(), 6);
         let cells: Vec<_> = workload.expected.iter().map(|(cell, value)| (cell.to_string(), value)).collect();
         let expected = [("carts/1/a".into(), -2), ("customers/France/7".into(), 1), ("stock/a".into(), 2)];
         assert_eq!(cells, expected);
