@@ -3,7 +3,6 @@
 mod fsync;
 
 use crate::app::App;
-use crate::routes;
 use anabranch::Database;
 use anabranch::conflicts::OpenCounts;
 use axum::http::{Method, StatusCode};
@@ -15,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of the buckets for requests, in seconds.
@@ -71,8 +70,6 @@ pub(crate) struct Metrics {
     registry: Registry,
     waits: Family<WaitLabels, Counter>,
     requests: Family<RequestLabels, Histogram>,
-    /// The one of them that most requests are of: it is found without labels.
-    key_reads: OnceLock<Histogram>,
     /// What is looked up when asked for. One at a time, so that an answer is of one moment.
     looked_up: Mutex<LookedUp>,
 }
@@ -107,7 +104,7 @@ impl Metrics {
         registry.register_collector(Box::new(fsync::Fsync(database.clone())));
         let looked_up = LookedUp::default();
         looked_up.register(&mut registry);
-        Self { registry, waits, requests, key_reads: OnceLock::new(), looked_up: Mutex::new(looked_up) }
+        Self { registry, waits, requests, looked_up: Mutex::new(looked_up) }
     }
 
     /// A request with a token was kept waiting, or not.
@@ -125,16 +122,9 @@ impl Metrics {
     /// A request was answered. `route` is a pattern, never what a client sent.
     pub(crate) fn request(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         const KNOWN: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS"];
-        let found = || {
-            let method = KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
-            let labels = RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
-            self.requests.get_or_create(&labels).clone()
-        };
-        let took = took.as_secs_f64();
-        match (method, route, status) {
-            (&Method::GET, routes::KEY, StatusCode::OK) => self.key_reads.get_or_init(found).observe(took),
-            _ => found().observe(took),
-        }
+        let method = KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
+        let labels = RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
+        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// All metrics as OpenMetrics text.

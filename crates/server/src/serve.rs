@@ -17,10 +17,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::StatusCode;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 use tracing::Instrument;
 
@@ -65,14 +62,8 @@ async fn answer(app: &Arc<App>, router: Router, request: Request<Body>, asked: A
 
 async fn routed(app: &Arc<App>, router: Router, mut request: Request<Body>, asked: Arc<Asked>) -> Response {
     request.extensions_mut().insert(asked);
-    let mut routed = Catch::new(routes::answer(app.clone(), router, request));
-    // Most reads are answered at once, and need no timer.
-    let at_once = poll_fn(|context| Poll::Ready(Pin::new(&mut routed).poll(context))).await;
-    let ended = match at_once {
-        Poll::Ready(answered) => Ok(answered),
-        Poll::Pending => tokio::time::timeout(app.config.request_timeout, routed).await,
-    };
-    match ended {
+    let routed = Catch::new(routes::answer(app.clone(), router, request));
+    match tokio::time::timeout(app.config.request_timeout, routed).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a handler panicked: this is a fault of this program");

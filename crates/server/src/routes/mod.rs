@@ -26,7 +26,7 @@ use std::sync::Arc;
 use tower::ServiceExt;
 
 /// The route of single keys.
-pub(crate) const KEY: &str = "/v1/data/{collection}/{key}";
+const KEY: &str = "/v1/data/{collection}/{key}";
 
 /// All routes. `/openapi.json` describes exactly these.
 pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<App>>); 15] {

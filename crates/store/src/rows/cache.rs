@@ -22,7 +22,7 @@ const WAYS: usize = 2;
 const FEWEST: usize = 1 << 4;
 const MOST: usize = 1 << 12;
 /// The most bytes of a key and a value that are kept.
-pub(crate) const MAX_BYTES: usize = 384;
+const MAX_BYTES: usize = 384;
 /// The most bytes of a shard's rows; with the slots and what an allocation costs, the cache stays below 32 MiB.
 const SHARD_BYTES: usize = (22 << 20) / SHARDS;
 /// What a row costs beside its bytes, roughly.
